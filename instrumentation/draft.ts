@@ -1,0 +1,193 @@
+// The open, mutable side of an Exchange: it keeps the time, closes exactly once, and is then frozen.
+import type {
+  Attempt,
+  AttemptResult,
+  Caller,
+  Exchange,
+  FailureReason,
+  Media,
+  Operation,
+  Outcome,
+  Phases,
+  Purpose,
+  RefusalReason,
+  ServiceType,
+  Tokens,
+  Trace,
+} from "./exchange.ts";
+
+export type Phase = keyof Phases;
+
+/** An attempt while it runs. All times are milliseconds of the monotonic clock. */
+export interface OpenAttempt {
+  readonly backend: string;
+  readonly provider: string;
+  readonly model: string | undefined;
+  readonly spanId: string;
+  readonly startedAt: number;
+  connectedAt?: number;
+  firstByteAt?: number;
+  endedAt?: number;
+  status?: number;
+  result?: AttemptResult;
+  reason?: RefusalReason | FailureReason;
+  upstreamRequestId?: string;
+  address?: string;
+  port?: number;
+}
+
+export interface Opening {
+  readonly id: string;
+  /** Unix milliseconds. */
+  readonly openedAt: number;
+  /** Monotonic milliseconds at the same instant. */
+  readonly startedAt: number;
+  readonly operation: Operation;
+  readonly serviceType: ServiceType;
+  readonly endpoint: string;
+  readonly method: string;
+  readonly trace: Trace;
+  readonly caller: Caller;
+  readonly purpose: Purpose;
+}
+
+/** What the answer's reader learned; filled in after the last byte, off the hot path. */
+export interface Findings {
+  readonly served?: string;
+  readonly tokens?: Tokens;
+  readonly usageSource?: "provider" | "estimated" | "missing";
+  readonly media?: Media;
+  readonly finish?: string;
+}
+
+/**
+ * A draft is opened when a request arrives and closed by whoever ends it first; later closes are ignored.
+ * Phases are kept by a stopwatch: `enter` ends one phase and begins the next, so they always add up to the total.
+ */
+export class ExchangeDraft {
+  readonly opening: Opening;
+  caller: Caller;
+  purpose: Purpose;
+  requestedModel: string | undefined = undefined;
+  streamed = false;
+  messageCount: number | undefined = undefined;
+  upstreamMode: Exchange["upstreamMode"] = "other";
+  mcpServers: readonly string[] = [];
+  systemPromptApplied = false;
+  cache: Exchange["cache"] = "bypass";
+  requestBytes = 0;
+  responseBytes = 0;
+  firstTokenAt: number | undefined = undefined;
+  readonly attempts: OpenAttempt[] = [];
+  #phase: Phase = "receive";
+  #markedAt: number;
+  #closedAt = 0;
+  #outcome: Outcome | undefined = undefined;
+  readonly #spent = { receive: 0, queue: 0, backoff: 0, connect: 0, firstByte: 0, stream: 0, overhead: 0 };
+
+  constructor(opening: Opening) {
+    this.opening = opening;
+    this.caller = opening.caller;
+    this.purpose = opening.purpose;
+    this.#markedAt = opening.startedAt;
+  }
+
+  /** Ends the phase that runs and begins another. `now` is monotonic milliseconds. */
+  enter(phase: Phase, now: number): void {
+    this.#spent[this.#phase] += now - this.#markedAt;
+    this.#markedAt = now;
+    this.#phase = phase;
+  }
+
+  get closed(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** Milliseconds spent so far in a phase that has ended. */
+  spent(phase: Phase): number {
+    return this.#spent[phase];
+  }
+
+  /** Fixes outcome and duration. True for the first call, false for every later one, which changes nothing. */
+  close(outcome: Outcome, now: number): boolean {
+    if (this.#outcome !== undefined) return false;
+    this.enter(this.#phase, now);
+    this.#outcome = outcome;
+    this.#closedAt = now;
+    return true;
+  }
+
+  /** The frozen record. Call once, after `close`; throws a TypeError before it. */
+  seal(findings: Findings): Exchange {
+    const outcome = this.#outcome;
+    if (outcome === undefined) throw new TypeError("an exchange is sealed only after it was closed");
+    const { opening } = this;
+    const start = opening.startedAt;
+    const phases = seconds(this.#spent);
+    const { served, tokens, usageSource, media, finish } = findings;
+    return Object.freeze({
+      kind: "exchange",
+      id: opening.id,
+      openedAt: opening.openedAt,
+      operation: opening.operation,
+      serviceType: opening.serviceType,
+      endpoint: opening.endpoint,
+      method: opening.method,
+      caller: this.caller,
+      purpose: this.purpose,
+      model: Object.freeze({
+        ...(this.requestedModel !== undefined && { requested: this.requestedModel }),
+        ...(served !== undefined && { served }),
+      }),
+      streamed: this.streamed,
+      ...(this.messageCount !== undefined && { messageCount: this.messageCount }),
+      upstreamMode: this.upstreamMode,
+      mcpServers: this.mcpServers,
+      systemPromptApplied: this.systemPromptApplied,
+      attempts: Object.freeze(this.attempts.map((attempt) => sealAttempt(attempt, start, this.#closedAt))),
+      cache: this.cache,
+      phases,
+      totalSeconds: (this.#closedAt - start) / 1000,
+      ...(this.firstTokenAt !== undefined && { firstTokenSeconds: (this.firstTokenAt - start) / 1000 }),
+      bytes: Object.freeze({ request: this.requestBytes, response: this.responseBytes }),
+      ...(tokens !== undefined && { tokens: Object.freeze(tokens) }),
+      ...(usageSource !== undefined && { usageSource }),
+      ...(media !== undefined && { media: Object.freeze(media) }),
+      outcome: Object.freeze(outcome.kind === "completed" && finish !== undefined ? { ...outcome, finish } : outcome),
+      trace: opening.trace,
+    } satisfies Exchange);
+  }
+}
+
+function seconds(spent: Record<Phase, number>): Phases {
+  return Object.freeze({
+    receive: spent.receive / 1000,
+    queue: spent.queue / 1000,
+    backoff: spent.backoff / 1000,
+    connect: spent.connect / 1000,
+    firstByte: spent.firstByte / 1000,
+    stream: spent.stream / 1000,
+    overhead: spent.overhead / 1000,
+  });
+}
+
+function sealAttempt(attempt: OpenAttempt, start: number, closedAt: number): Attempt {
+  const { backend, provider, model, spanId, startedAt, connectedAt, firstByteAt, endedAt = closedAt } = attempt;
+  const { status, result = "abandoned", reason, upstreamRequestId, address, port } = attempt;
+  return Object.freeze({
+    backend,
+    provider,
+    ...(model !== undefined && { model }),
+    spanId,
+    startedAfter: (startedAt - start) / 1000,
+    seconds: (endedAt - startedAt) / 1000,
+    ...(connectedAt !== undefined && { connectSeconds: (connectedAt - startedAt) / 1000 }),
+    ...(firstByteAt !== undefined && { firstByteSeconds: (firstByteAt - (connectedAt ?? startedAt)) / 1000 }),
+    ...(status !== undefined && { status }),
+    result,
+    ...(reason !== undefined && { reason }),
+    ...(upstreamRequestId !== undefined && { upstreamRequestId }),
+    ...(address !== undefined && { address }),
+    ...(port !== undefined && { port }),
+  });
+}

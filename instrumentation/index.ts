@@ -1,0 +1,4 @@
+// The one door of instrumentation: everything that the gateway may use of it.
+export * from "./draft.ts";
+export * from "./exchange.ts";
+export * from "./pipeline.ts";

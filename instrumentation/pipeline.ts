@@ -1,0 +1,114 @@
+// The pipeline: processors in series, then exporters side by side; nothing in it can reach the traffic.
+import type { OpenExchange, UsageRecord } from "./exchange.ts";
+
+/** Turns a record into a richer or safer one. Pure and synchronous; a throw drops the record, counted. */
+export interface Processor {
+  (record: UsageRecord): UsageRecord;
+  readonly name: string;
+}
+
+/** Projects records somewhere: metrics, spans, a log. `export` must return at once; buffering is its own affair. */
+export interface Exporter {
+  readonly name: string;
+  opened?(exchange: OpenExchange): void;
+  export(record: UsageRecord): void;
+  /** Sends what is buffered and lets go of resources; bounded by `shutdownMillis` of the pipeline. */
+  shutdown(): Promise<void>;
+}
+
+/** Where the pipeline reports its own troubles, so that they can be counted. */
+export interface PipelineTroubles {
+  /** An exporter threw, rejected, or did not shut down in time. */
+  exporterFailed(exporter: string, error: unknown): void;
+  /** A record was given up, e.g. because a processor threw. `stage` names the processor or exporter. */
+  recordLost(stage: string, reason: "processor_failed" | "buffer_full" | "shutdown"): void;
+}
+
+export interface PipelineOptions {
+  readonly processors: readonly Processor[];
+  readonly exporters: readonly Exporter[];
+  readonly troubles: PipelineTroubles;
+  /** Runs a task after the current turn of the event loop. */
+  readonly defer?: (task: () => void) => void;
+  readonly shutdownMillis?: number;
+}
+
+export interface Pipeline {
+  opened(exchange: OpenExchange): void;
+  /** Takes a closed record; processing happens after the current turn, in order. */
+  record(record: UsageRecord | (() => UsageRecord)): void;
+  /** Processes what waits and shuts every exporter down, each within the time allowed. Never rejects. */
+  shutdown(): Promise<void>;
+}
+
+/** Builds the pipeline. Order of processors is the order given; exporters see the same processed record. */
+export function pipeline({
+  processors,
+  exporters,
+  troubles,
+  defer = setImmediate,
+  shutdownMillis = 5_000,
+}: PipelineOptions): Pipeline {
+  let waiting: (UsageRecord | (() => UsageRecord))[] = [];
+
+  const guarded = (exporter: Exporter, act: () => void) => {
+    try {
+      act();
+    } catch (error) {
+      troubles.exporterFailed(exporter.name, error);
+    }
+  };
+
+  const process = (entry: UsageRecord | (() => UsageRecord)) => {
+    let stage = "close";
+    let record: UsageRecord;
+    try {
+      record = typeof entry === "function" ? entry() : entry;
+      for (const processor of processors) {
+        stage = processor.name;
+        record = processor(record);
+      }
+    } catch (error) {
+      troubles.exporterFailed(stage, error);
+      troubles.recordLost(stage, "processor_failed");
+      return;
+    }
+    for (const exporter of exporters) guarded(exporter, () => exporter.export(record));
+  };
+
+  const drain = () => {
+    const batch = waiting;
+    waiting = [];
+    for (const entry of batch) process(entry);
+  };
+
+  return {
+    opened(exchange) {
+      for (const exporter of exporters) {
+        if (exporter.opened) guarded(exporter, () => exporter.opened?.(exchange));
+      }
+    },
+    record(entry) {
+      waiting.push(entry);
+      if (waiting.length === 1) defer(drain);
+    },
+    async shutdown() {
+      drain();
+      await Promise.all(
+        exporters.map(async (exporter) => {
+          let timer: NodeJS.Timeout | undefined;
+          const late = new Promise<never>((_, reject) => {
+            timer = setTimeout(() => reject(new Error(`did not shut down in ${shutdownMillis} ms`)), shutdownMillis);
+          });
+          try {
+            await Promise.race([exporter.shutdown(), late]);
+          } catch (error) {
+            troubles.exporterFailed(exporter.name, error);
+          } finally {
+            clearTimeout(timer);
+          }
+        }),
+      );
+    },
+  };
+}
