@@ -2,3 +2,4 @@
 export * from "./draft.ts";
 export * from "./exchange.ts";
 export * from "./pipeline.ts";
+export * from "./settings.ts";

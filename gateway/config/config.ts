@@ -1,0 +1,83 @@
+// The configuration as the gateway uses it: complete, checked, and frozen.
+import type {
+  LabelSettings,
+  LogSettings,
+  PriceRule,
+  SentrySettings,
+  TraceSettings,
+} from "../../instrumentation/index.ts";
+
+/** A configured upstream. Data, not code. */
+export interface Backend {
+  readonly name: string;
+  /** The company or engine behind it, e.g. `openai`, `deepseek`, `vllm`, `ollama`. */
+  readonly provider: string;
+  /** Ends without a slash and includes the version, e.g. `https://api.example/v1`. */
+  readonly baseUrl: string;
+  /** The gateway's own key for it; never logged, printed or sent anywhere else. */
+  readonly key?: string;
+  /** Sends a client's own Authorization through; only where the gateway has no key of its own. */
+  readonly passClientKey: boolean;
+  /** Exact names and `*` patterns of the models it serves. */
+  readonly models: readonly string[];
+  /** Sent with every request to it, over what the client sent. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sends W3C trace context to it. */
+  readonly propagateTrace: boolean;
+  readonly timeouts: Timeouts;
+  readonly maxConnections: number;
+  readonly onClientAbort: "cancel" | "drain";
+}
+
+/** Seconds; 0 turns one off. */
+export interface Timeouts {
+  readonly connect: number;
+  /** Request sent → answer's headers. */
+  readonly firstByte: number;
+  /** Between two pieces of an answer. */
+  readonly idle: number;
+  /** The whole attempt. */
+  readonly total: number;
+}
+
+export interface Limits {
+  /** Bodies that must be read whole (JSON), bytes. */
+  readonly jsonBytes: number;
+  /** Any body, bytes. */
+  readonly bodyBytes: number;
+  /** Multipart bytes held back while looking for the model, bytes. */
+  readonly multipartHeadBytes: number;
+  /** A request's body must arrive within this time, seconds. */
+  readonly receiveSeconds: number;
+  /** How much of an answer nobody waits for is still read (`onClientAbort: drain`). */
+  readonly drainBytes: number;
+  readonly drainSeconds: number;
+}
+
+export interface Config {
+  /** Absolute path of the file it came from; `undefined` for the embedded defaults. */
+  readonly file: string | undefined;
+  readonly listen: {
+    readonly host: string;
+    readonly port: number;
+    readonly opsHost: string;
+    readonly opsPort: number;
+  };
+  readonly allowAnonymous: boolean;
+  readonly adminToken?: string;
+  readonly metricsToken?: string;
+  readonly cors: { readonly origins: readonly string[] };
+  /** Addresses or CIDR ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: Limits;
+  readonly shutdownSeconds: number;
+  readonly backends: readonly Backend[];
+  /** Takes requests that name no model (files, batches, …); the first backend when not set. */
+  readonly defaultBackend: string;
+  readonly demo: boolean;
+  readonly prices: readonly PriceRule[];
+  readonly labels: LabelSettings;
+  readonly traces: TraceSettings;
+  readonly log: LogSettings;
+  readonly sentry?: SentrySettings;
+}
