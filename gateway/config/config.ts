@@ -80,4 +80,8 @@ export interface Config {
   readonly traces: TraceSettings;
   readonly log: LogSettings;
   readonly sentry?: SentrySettings;
+  /** False: the ops port answers /health and /ready, but has no /metrics. */
+  readonly metrics: boolean;
+  /** The OTEL_* variables of the environment, for the trace sink. May hold secrets: never print it. */
+  readonly otel: Readonly<Record<string, string>>;
 }
