@@ -1,5 +1,6 @@
 // The one door of instrumentation: everything that the gateway may use of it.
 export * from "./draft.ts";
 export * from "./exchange.ts";
+export * from "./genai.ts";
 export * from "./pipeline.ts";
 export * from "./settings.ts";
