@@ -120,6 +120,8 @@ export interface Trace {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly tracestate?: string;
+  /** The W3C trace-flags that came in, known bits only: 1 sampled, 2 random. 2 for a trace that begins here. */
+  readonly flags?: number;
 }
 
 /** Who asked. `user` is what the client says and is never trusted for limits. */

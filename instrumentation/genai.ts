@@ -49,7 +49,6 @@ const wellKnown: ReadonlyMap<string, string> = new Map([
   ["mistralai", "mistral_ai"],
   ["watsonx", "ibm.watsonx.ai"],
   ["xai", "x_ai"],
-  ["moonshot", "moonshot_ai"],
 ]);
 
 /** `gen_ai.provider.name` of a backend's provider; names that the conventions do not know stay as configured. */

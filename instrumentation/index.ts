@@ -4,3 +4,4 @@ export * from "./exchange.ts";
 export * from "./genai.ts";
 export * from "./pipeline.ts";
 export * from "./settings.ts";
+export * from "./trace.ts";
