@@ -65,15 +65,6 @@ export const failures = {
     "warning",
     "The request body could not be decoded as its content-encoding says.",
   ),
-  incomplete_body: row(
-    "refused",
-    I,
-    400,
-    "incomplete_body",
-    "warning",
-    "The request body ended before its announced length.",
-  ),
-  missing_model: row("refused", I, 400, "missing_required_parameter", "warning", "The request names no model."),
   method_not_allowed: row(
     "refused",
     I,
@@ -250,6 +241,9 @@ export class GatewayError extends Error {
     this.param = param;
   }
 }
+
+/** The client closed its connection before it had its answer. */
+export class ClientLeft extends Error {}
 
 /** The outcome of an exchange that ended by this failure. `status` is given where the client saw another one. */
 export function outcomeOf(kind: FailureKind, message?: string, status?: number): Outcome {

@@ -57,7 +57,6 @@ export interface Findings {
   readonly tokens?: Tokens;
   readonly usageSource?: "provider" | "estimated" | "missing";
   readonly media?: Media;
-  readonly finish?: string;
 }
 
 /**
@@ -117,14 +116,21 @@ export class ExchangeDraft {
     return true;
   }
 
-  /** The frozen record. Call once, after `close`; throws a TypeError before it. */
-  seal(findings: Findings): Exchange {
-    const outcome = this.#outcome;
-    if (outcome === undefined) throw new TypeError("an exchange is sealed only after it was closed");
+  /** How it was closed. Throws a TypeError before that. */
+  get outcome(): Outcome {
+    if (this.#outcome === undefined) throw new TypeError("an exchange has an outcome only after it was closed");
+    return this.#outcome;
+  }
+
+  /**
+   * The frozen record. Call once, after `close`; throws a TypeError before it. `outcome` is the one it was closed with,
+   * unless the answer's content, read after its last byte, tells otherwise.
+   */
+  seal(findings: Findings, outcome: Outcome = this.outcome): Exchange {
     const { opening } = this;
     const start = opening.startedAt;
     const phases = seconds(this.#spent);
-    const { served, tokens, usageSource, media, finish } = findings;
+    const { served, tokens, usageSource, media } = findings;
     return Object.freeze({
       kind: "exchange",
       id: opening.id,
@@ -153,7 +159,7 @@ export class ExchangeDraft {
       ...(tokens !== undefined && { tokens: Object.freeze(tokens) }),
       ...(usageSource !== undefined && { usageSource }),
       ...(media !== undefined && { media: Object.freeze(media) }),
-      outcome: Object.freeze(outcome.kind === "completed" && finish !== undefined ? { ...outcome, finish } : outcome),
+      outcome: Object.freeze(outcome),
       trace: opening.trace,
     } satisfies Exchange);
   }

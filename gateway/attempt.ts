@@ -1,0 +1,193 @@
+// One try at one backend: from taking a connection to the end of its answer, with every way that it can end.
+import type { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
+import type { ExchangeDraft, OpenAttempt } from "../instrumentation/index.ts";
+import { ClientLeft, type FailureKind, GatewayError } from "./errors.ts";
+import { headerIn } from "./headers.ts";
+import type { Connection, Transport } from "./transport.ts";
+
+/** How an attempt ended, for the forwarder to decide what comes next. */
+export type Ending =
+  /** The answer went to the client, to its last byte. */
+  | { readonly kind: "answered" }
+  /** The answer was kept back, whole. */
+  | { readonly kind: "held"; readonly answer: HeldAnswer }
+  /** `stale`: a reused connection died before any answer, so that a fresh one may do. */
+  | { readonly kind: "failed"; readonly failure: FailureKind; readonly stale: boolean; readonly detail: string }
+  /** We cut it off because the client left or the gateway is going down. */
+  | { readonly kind: "cancelled" };
+
+export interface HeldAnswer {
+  readonly status: number;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+}
+
+/** Where an answer's parts go as they come. */
+export interface AnswerSink {
+  /** True when the answer is to be kept back instead of being sent on. */
+  head(status: number, statusText: string, rawHeaders: readonly string[], flow: Flow): boolean;
+  data(chunk: Buffer): void;
+  end(rawTrailers: readonly string[]): void;
+}
+
+/** Back-pressure towards the backend. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+}
+
+export interface AttemptOptions {
+  readonly transport: Transport;
+  readonly connection: Connection;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: string[];
+  readonly body: Buffer | Readable | null;
+  readonly draft: ExchangeDraft;
+  readonly open: OpenAttempt;
+  readonly sink: AnswerSink;
+  readonly now: () => number;
+}
+
+/** Answers kept back are error answers; a larger one is cut here. */
+const heldBytes = 64 * 1024;
+
+/** Starts the attempt. `ended` never rejects. `cancel` ends it at once, wherever it stands. */
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly ended: Promise<Ending>;
+  readonly #options: AttemptOptions;
+  #resolve: (ending: Ending) => void = () => {};
+  #controller: Dispatcher.DispatchController | undefined;
+  #cancelled: "client" | "total" | undefined;
+  #done = false;
+  #reused = false;
+  #held: Buffer[] | undefined;
+  #heldLength = 0;
+  #headers: readonly string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    const { transport, connection, method, path, headers, body } = options;
+    const total = transport.backend.timeouts.total;
+    if (total > 0) this.#timer = setTimeout(() => this.#cut("total"), total * 1000);
+    try {
+      connection.client.dispatch({ method, path, headers, body, idempotent: false }, this);
+    } catch (error) {
+      this.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  cancel(): void {
+    this.#cut("client");
+  }
+
+  #cut(why: "client" | "total"): void {
+    if (this.#done || this.#cancelled !== undefined) return;
+    this.#cancelled = why;
+    if (this.#controller) this.#controller.abort(new Error("cancelled"));
+    // Not yet connected: there is no controller, and the connection serves nobody else.
+    else void this.#options.connection.client.destroy(new Error("cancelled"));
+  }
+
+  #finish(ending: Ending): void {
+    if (this.#done) return;
+    this.#done = true;
+    clearTimeout(this.#timer);
+    const { open, transport, connection, now } = this.#options;
+    open.endedAt = now();
+    transport.release(connection);
+    this.#resolve(ending);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    const { draft, open, now, connection, body } = this.#options;
+    this.#reused = connection.reused();
+    open.connectedAt = now();
+    // A body that is still arriving from the client is the client's time, not the backend's.
+    if (!draft.closed) draft.enter(body === null || Buffer.isBuffer(body) ? "firstByte" : "receive", open.connectedAt);
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, statusText?: string): void {
+    // Informational answers (103 Early Hints…) are for the connection's user, i.e. us.
+    if (status < 200) return;
+    const { draft, open, sink, now } = this.#options;
+    open.firstByteAt = now();
+    open.status = status;
+    if (!draft.closed) draft.enter("stream", open.firstByteAt);
+    this.#headers = textHeaders(controller.rawHeaders);
+    const upstreamRequestId = headerIn(this.#headers, "x-request-id");
+    if (upstreamRequestId !== undefined) open.upstreamRequestId = upstreamRequestId.slice(0, 128);
+    if (sink.head(status, statusText ?? "", this.#headers, controller)) this.#held = [];
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#held === undefined) this.#options.sink.data(chunk);
+    else if (this.#heldLength < heldBytes) {
+      this.#held.push(chunk.subarray(0, heldBytes - this.#heldLength));
+      this.#heldLength += chunk.length;
+    }
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#held !== undefined) {
+      const status = this.#options.open.status ?? 0;
+      this.#finish({ kind: "held", answer: { status, rawHeaders: this.#headers, body: Buffer.concat(this.#held) } });
+      return;
+    }
+    this.#options.sink.end(textHeaders(controller.rawTrailers));
+    this.#finish({ kind: "answered" });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
+    const answering = this.#options.open.firstByteAt !== undefined;
+    if (this.#cancelled === "client" || error instanceof ClientLeft) this.#finish({ kind: "cancelled" });
+    else {
+      const failure = this.#cancelled === "total" ? "total_timeout" : failureOf(error, answering);
+      const stale = this.#reused && !answering && failure === "unreachable";
+      this.#finish({ kind: "failed", failure, stale, detail: describe(error) });
+    }
+  }
+}
+
+/** undici gives raw headers as Buffers or strings, depending on the protocol. Bytes are Latin-1 on the wire. */
+function textHeaders(raw: readonly (Buffer | string)[] | object | null | undefined): readonly string[] {
+  if (!Array.isArray(raw)) return [];
+  return raw.map((part: unknown) =>
+    typeof part === "string" ? part : Buffer.isBuffer(part) ? part.toString("latin1") : String(part),
+  );
+}
+
+/** undici's and Node's error codes → our failure kinds. */
+function failureOf(error: Error, answering: boolean): FailureKind {
+  // Our own verdict on the request's body, which undici hands back.
+  if (error instanceof GatewayError) return error.kind;
+  const code = "code" in error ? error.code : undefined;
+  switch (code) {
+    case "UND_ERR_CONNECT_TIMEOUT":
+      return "connect_timeout";
+    case "UND_ERR_HEADERS_TIMEOUT":
+      return "first_byte_timeout";
+    case "UND_ERR_BODY_TIMEOUT":
+      return "idle_timeout";
+    case "UND_ERR_HEADERS_OVERFLOW":
+      return "bad_answer";
+    case "UND_ERR_INVALID_ARG":
+    case "UND_ERR_NOT_SUPPORTED":
+      return "internal";
+    default:
+      if (error.name === "HTTPParserError") return "bad_answer";
+      return answering ? "broken_answer" : "unreachable";
+  }
+}
+
+/** The error's own words for the record; addresses and the like are redacted later, with everything else. */
+function describe(error: Error): string {
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return error.message.includes(code) ? error.message : `${code}: ${error.message}`;
+}

@@ -1,0 +1,68 @@
+// Who asks, and what for: read from headers and connection, never invented.
+import type { IncomingMessage } from "node:http";
+import { BlockList, isIP } from "node:net";
+import type { Caller, Purpose } from "../instrumentation/index.ts";
+
+/** The client's address: the connection's peer, or what a trusted proxy says of it. */
+export type ClientAddress = (req: IncomingMessage) => string | undefined;
+
+/** Cuts a caller's word to a length that no record minds. */
+const short = (value: string | string[] | undefined, length = 128): string | undefined => {
+  const text = Array.isArray(value) ? value[0] : value;
+  return text === undefined || text === "" ? undefined : text.slice(0, length);
+};
+
+const plainIp = (address: string): string => (address.startsWith("::ffff:") ? address.slice(7) : address);
+
+/** Reads client addresses; `trusted` are addresses or CIDR ranges whose X-Forwarded-For is believed, right to left. */
+export function clientAddress(trusted: readonly string[]): ClientAddress {
+  const proxies = new BlockList();
+  for (const entry of trusted) {
+    const [network = "", prefix] = entry.split("/");
+    const family = isIP(network) === 6 ? "ipv6" : "ipv4";
+    if (prefix === undefined) proxies.addAddress(network, family);
+    else proxies.addSubnet(network, Number(prefix), family);
+  }
+  const isProxy = (address: string) => proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  return (req) => {
+    const peer = req.socket.remoteAddress;
+    if (peer === undefined) return undefined;
+    let address = plainIp(peer);
+    if (trusted.length === 0 || !isProxy(address)) return address;
+    const said = req.headers["x-forwarded-for"];
+    const hops = (Array.isArray(said) ? said.join(",") : (said ?? "")).split(",").map((hop) => plainIp(hop.trim()));
+    for (const hop of hops.reverse()) {
+      if (isIP(hop) === 0) break;
+      address = hop;
+      if (!isProxy(hop)) break;
+    }
+    return address;
+  };
+}
+
+/** The caller as far as the head of the request tells. */
+export function callerOf(req: IncomingMessage, address: string | undefined): Caller {
+  const userAgent = short(req.headers["user-agent"], 256);
+  const requestId = short(req.headers["x-request-id"]);
+  return {
+    auth: "none",
+    ...(address !== undefined && { address }),
+    ...(userAgent !== undefined && { userAgent }),
+    ...(requestId !== undefined && { requestId }),
+  };
+}
+
+const noPurpose: Purpose = Object.freeze({});
+
+/** Feature, scenario and session as the caller's headers say. */
+export function purposeOf({ headers }: IncomingMessage): Purpose {
+  const feature = short(headers["x-tollgate-feature"]);
+  const scenario = short(headers["x-tollgate-scenario"]);
+  const session = short(headers["x-tollgate-session"]);
+  if (feature === undefined && scenario === undefined && session === undefined) return noPurpose;
+  return {
+    ...(feature !== undefined && { feature }),
+    ...(scenario !== undefined && { scenario }),
+    ...(session !== undefined && { session }),
+  };
+}

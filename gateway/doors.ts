@@ -1,0 +1,78 @@
+// The doors: who may reach what, judged from the connection and the head of a request alone.
+import { timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Config } from "./config/config.ts";
+import { GatewayError } from "./errors.ts";
+
+export interface Doors {
+  /** For `/v1/*`: throws where a web page of another origin tries to use the gateway. */
+  admit(req: IncomingMessage): void;
+  /** For everything but `/v1/*` and health: throws unless it comes with the admin token, or from this very machine where there is none. */
+  admitAdmin(req: IncomingMessage): void;
+  /** For `/metrics`: the metrics token or the admin token; from this very machine where there is neither. */
+  admitScrape(req: IncomingMessage): void;
+  /** The CORS headers (flat) for an answer to this origin; none unless it is configured. */
+  corsHeaders(origin: string | undefined): readonly string[];
+}
+
+const none: readonly string[] = [];
+
+/** Names of this machine that only a client on this machine would use, as they stand in Host and Origin. */
+const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+
+/** Whether the connection itself comes from this machine. */
+const loopbackPeer = ({ socket }: IncomingMessage): boolean =>
+  /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? "");
+
+/**
+ * Builds the doors of a configuration. A browser names the page's origin in Origin, and a page that had its own name
+ * point to 127.0.0.1 gives itself away by Host: both are checked, for neither can be forged by a page.
+ */
+export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminToken" | "metricsToken" | "cors">): Doors {
+  const allowed = new Set(cors.origins);
+  const anyOrigin = allowed.has("*");
+  const allows = (origin: string) => anyOrigin || allowed.has(origin);
+
+  const foreign = ({ headers }: IncomingMessage): boolean => {
+    const { origin } = headers;
+    if (origin === undefined || allows(origin)) return false;
+    const host = /^https?:\/\/(.*)$/.exec(origin)?.[1];
+    // The gateway's own pages, or a page of this machine's own.
+    return !(host !== undefined && loopbackHost.test(host) && loopbackHost.test(headers.host ?? ""));
+  };
+
+  const local = (req: IncomingMessage): boolean =>
+    loopbackPeer(req) && loopbackHost.test(req.headers.host ?? "") && !foreign(req);
+
+  const admitBy = (req: IncomingMessage, tokens: readonly (string | undefined)[]) => {
+    const known = tokens.filter((token) => token !== undefined);
+    if (known.length === 0 ? local(req) : known.some((token) => bearer(req, token))) return;
+    throw new GatewayError("admin_only");
+  };
+
+  return {
+    admit(req) {
+      if (req.headers.origin !== undefined && foreign(req)) throw new GatewayError("foreign_origin");
+    },
+    admitAdmin: (req) => admitBy(req, [adminToken]),
+    admitScrape: (req) => admitBy(req, [metricsToken, adminToken]),
+    corsHeaders(origin) {
+      if (origin === undefined || allowed.size === 0 || !allows(origin)) return none;
+      return [
+        "access-control-allow-origin",
+        origin,
+        "access-control-expose-headers",
+        "x-request-id, x-tollgate-backend, server-timing, retry-after",
+        "vary",
+        "origin",
+      ];
+    },
+  };
+}
+
+/** Constant-time check of an Authorization: Bearer token. */
+function bearer({ headers }: IncomingMessage, token: string): boolean {
+  const given = Buffer.from(/^bearer\s+(.+)$/i.exec(headers.authorization ?? "")?.[1] ?? "");
+  const wanted = Buffer.from(token);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}

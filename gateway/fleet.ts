@@ -1,0 +1,79 @@
+// The backends of one configuration, ready to be sent to; a reload makes a new fleet and lets the old one finish.
+import type { Availability } from "./availability.ts";
+import type { Backend, Config } from "./config/config.ts";
+import { router } from "./routing/router.ts";
+import { type Transport, transport } from "./transport.ts";
+
+/** A backend with its connections and all that can be worked out before a request comes. */
+export interface Upstream {
+  readonly backend: Backend;
+  readonly transport: Transport;
+  /** Headers that the gateway sets on every request to it, flat: its key, the operator's own. */
+  readonly headers: readonly string[];
+  /** Lower-case names that the client's headers may not use towards it. */
+  readonly replaced: ReadonlySet<string>;
+  /** The same, with accept-encoding, for answers that are to be read. */
+  readonly replacedMetered: ReadonlySet<string>;
+  /** False once it rejected `stream_options`, which it is then not asked for again. */
+  takesStreamOptions: boolean;
+}
+
+export interface Fleet {
+  readonly config: Config;
+  readonly upstreams: readonly Upstream[];
+  readonly availability: Availability;
+  /** The upstream for a model, or for requests that name none. */
+  route(model: string | undefined): Upstream | undefined;
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+export interface FleetOptions {
+  readonly config: Config;
+  readonly availability: Availability;
+  /** The fleet before this one: connections to backends that did not change are taken over. */
+  readonly previous?: Fleet;
+  readonly certificateSeen?: (backend: string, expiry: number) => void;
+}
+
+export function fleet({ config, availability, previous, certificateSeen }: FleetOptions): Fleet {
+  const upstreams = config.backends.map((backend) => {
+    const same = previous?.upstreams.find((upstream) => JSON.stringify(upstream.backend) === JSON.stringify(backend));
+    return same ?? upstream(backend, certificateSeen);
+  });
+  const byBackend = new Map(upstreams.map((one) => [one.backend, one] as const));
+  const byName = new Map(upstreams.map((one) => [one.backend.name, one] as const));
+  const choose = router(config);
+  return {
+    config,
+    upstreams,
+    availability,
+    route(model) {
+      const backend = choose(model);
+      return backend && (byBackend.get(backend) ?? byName.get(backend.name));
+    },
+    async close() {
+      await Promise.all(upstreams.map((one) => one.transport.close()));
+    },
+    async destroy() {
+      await Promise.all(upstreams.map((one) => one.transport.destroy()));
+    },
+  };
+}
+
+function upstream(backend: Backend, certificateSeen: FleetOptions["certificateSeen"]): Upstream {
+  const headers = Object.entries(backend.headers).flat();
+  const own = Object.keys(backend.headers).map((name) => name.toLowerCase());
+  if (backend.key !== undefined && !own.includes("authorization")) {
+    headers.push("authorization", `Bearer ${backend.key}`);
+    own.push("authorization");
+  }
+  return {
+    backend,
+    transport: transport({ backend, ...(certificateSeen && { certificateSeen }) }),
+    headers,
+    replaced: new Set(own),
+    replacedMetered: new Set([...own, "accept-encoding"]),
+    takesStreamOptions: true,
+  };
+}

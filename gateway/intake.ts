@@ -1,0 +1,131 @@
+// Takes a request's body in: read whole where it must be understood, passed on as it comes where it need not be.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import zlib from "node:zlib";
+import type { ExchangeDraft } from "../instrumentation/index.ts";
+import type { Limits } from "./config/config.ts";
+import { ClientLeft, GatewayError } from "./errors.ts";
+import { multipartFacts } from "./receivers/index.ts";
+import type { Receiver, RequestFacts } from "./receivers/receiver.ts";
+import { upload } from "./upload.ts";
+
+/** What came in. `facts` of an upload grow while its bytes pass. */
+export interface Intake {
+  /** What goes to the backend: whole, streamed, or nothing. */
+  readonly body: Buffer | Readable | null;
+  readonly facts: () => RequestFacts;
+  /** The JSON body as plain bytes, where it was read; for rewriting and estimating. */
+  readonly json?: Buffer;
+  /** Length of a streamed body, where the client announced it. */
+  readonly length?: string;
+}
+
+export interface IntakeOptions {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly receiver: Receiver;
+  readonly limits: Limits;
+  readonly draft: ExchangeDraft;
+  readonly now: () => number;
+}
+
+const noFacts: RequestFacts = { streamed: false };
+const nothing: Intake = { body: null, facts: () => noFacts };
+
+/**
+ * Resolves once enough is known to choose a backend. Rejects with a GatewayError that says what is wrong with the body,
+ * or with ClientLeft.
+ */
+export async function intake(options: IntakeOptions): Promise<Intake> {
+  const { req, res, receiver, limits } = options;
+  const announced = req.headers["content-length"];
+  if (announced === "0" || (announced === undefined && req.headers["transfer-encoding"] === undefined)) return nothing;
+
+  const type = req.headers["content-type"] ?? "";
+  const multipart = /^\s*multipart\/form-data\b/i.test(type) && receiver.body !== "json";
+  const readWhole = !multipart && (receiver.body === "json" || receiver.body === "json-or-multipart");
+  const limit = readWhole ? limits.jsonBytes : limits.bodyBytes;
+  if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit);
+  if (req.headers.expect !== undefined) res.writeContinue();
+
+  if (readWhole) {
+    const body = await collect(options, limit);
+    const json = decoded(body, req.headers["content-encoding"], limit);
+    const facts = receiver.readRequest(parse(json));
+    return { body, facts: () => facts, json };
+  }
+  const form = multipart && receiver.body !== "opaque" ? multipartFacts(type) : undefined;
+  const stream = upload({ ...options, limit, ...(form && { watch: form }) });
+  if (form) await stream.until(() => form.done, limits.multipartHeadBytes);
+  return {
+    body: stream.body,
+    facts: form ? () => form.facts() : () => noFacts,
+    ...(announced !== undefined && { length: announced }),
+  };
+}
+
+const tooLarge = (limit: number) =>
+  new GatewayError(
+    "body_too_large",
+    `The request body is larger than the ${limit} bytes that this gateway takes here.`,
+  );
+
+function parse(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString("utf8"));
+  } catch (error) {
+    throw new GatewayError("invalid_json", `The request body is not valid JSON${position(error)}.`);
+  }
+}
+
+/** The place of a syntax error, without the text around it, which may be anybody's. */
+const position = (error: unknown): string => {
+  const found = error instanceof Error ? /at position \d+/.exec(error.message) : null;
+  return found ? ` (${found[0]})` : "";
+};
+
+function decoded(body: Buffer, encoding: string | undefined, maxOutputLength: number): Buffer {
+  const name = encoding?.trim().toLowerCase() ?? "identity";
+  try {
+    if (name === "identity" || name === "") return body;
+    if (name === "gzip" || name === "x-gzip") return zlib.gunzipSync(body, { maxOutputLength });
+    if (name === "deflate") return zlib.inflateSync(body, { maxOutputLength });
+    if (name === "br") return zlib.brotliDecompressSync(body, { maxOutputLength });
+    if (name === "zstd") return zlib.zstdDecompressSync(body, { maxOutputLength });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(maxOutputLength);
+    throw new GatewayError("invalid_encoding");
+  }
+  throw new GatewayError(
+    "invalid_encoding",
+    "The request's content-encoding is not known here; use gzip, deflate, br, zstd or none.",
+  );
+}
+
+/** The whole body as one buffer. */
+function collect({ req, draft, limits }: IntakeOptions, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const timer =
+      limits.receiveSeconds > 0
+        ? setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000)
+        : undefined;
+    const onData = (chunk: Buffer) => {
+      length += chunk.length;
+      draft.requestBytes = length;
+      if (length > limit) end(tooLarge(limit));
+      else chunks.push(chunk);
+    };
+    const onEnd = () => end();
+    const onClose = () => end(new ClientLeft());
+    const end = (error?: Error) => {
+      clearTimeout(timer);
+      req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+      if (error) reject(error);
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
+    };
+    req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  });
+}

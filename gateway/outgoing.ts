@@ -1,0 +1,57 @@
+// What the gateway itself puts on a request to a backend, and on an answer to a client.
+import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
+import type { Upstream } from "./fleet.ts";
+import { headersToBackend } from "./headers.ts";
+import type { Passage } from "./passage.ts";
+import { askForUsage } from "./receivers/index.ts";
+import type { Sending } from "./sending.ts";
+
+/** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
+export function outgoing(
+  { passage, taken, options }: Sending,
+  upstream: Upstream,
+  open: OpenAttempt,
+  withUsage: boolean,
+  ownKey: boolean,
+) {
+  const { req, draft, receiver } = passage;
+  const { backend } = upstream;
+  const body = withUsage && taken.json ? askForUsage(taken.json) : taken.body;
+  const headers = headersToBackend({
+    rawHeaders: req.rawHeaders,
+    connection: req.headers.connection,
+    passCredentials: !ownKey,
+    replaced: receiver.metered ? upstream.replacedMetered : upstream.replaced,
+  });
+  // A body that was rewritten is sent plain, whatever it came as.
+  const plain =
+    withUsage && taken.body !== taken.json
+      ? headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-encoding")
+      : headers;
+  if (taken.length !== undefined) plain.push("content-length", taken.length);
+  if (receiver.metered) plain.push("accept-encoding", "identity");
+  plain.push("x-request-id", draft.opening.id);
+  if (backend.propagateTrace) {
+    const { traceparent, tracestate } = traceHeaders(draft.opening.trace, open.spanId, options.exportsSpans);
+    plain.push("traceparent", traceparent);
+    if (tracestate !== undefined) plain.push("tracestate", tracestate);
+  }
+  for (const part of upstream.headers) plain.push(part);
+  return { body, headers: plain };
+}
+
+/** The headers that every answer carries. */
+export function ownHeaders({ draft }: Passage, upstream: Upstream | undefined): string[] {
+  const ms = (phase: Parameters<ExchangeDraft["spent"]>[0]) => draft.spent(phase).toFixed(1);
+  const headers = ["x-request-id", draft.opening.id];
+  if (upstream === undefined) return headers;
+  const upstreamRequestId = draft.attempts.at(-1)?.upstreamRequestId;
+  headers.push(
+    "x-tollgate-backend",
+    upstream.backend.name,
+    "server-timing",
+    `receive;dur=${ms("receive")}, queue;dur=${ms("queue")}, connect;dur=${ms("connect")}, first_byte;dur=${ms("firstByte")}, overhead;dur=${ms("overhead")}`,
+  );
+  if (upstreamRequestId !== undefined) headers.push("x-tollgate-upstream-request-id", upstreamRequestId);
+  return headers;
+}

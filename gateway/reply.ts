@@ -1,0 +1,56 @@
+// The gateway's own answers: errors in OpenAI's shape, written straight to the client's connection.
+import type { ServerResponse } from "node:http";
+import { errorBody, type FailureKind, failures } from "./errors.ts";
+
+/** How much of a request that is already answered is still read, so that the client sees the answer and not a reset. */
+const lingerBytes = 8 * 1024 * 1024;
+
+export interface ReplyError {
+  readonly kind: FailureKind;
+  readonly message?: string;
+  readonly param?: string;
+  /** Seconds, where a better figure than the table's is known. */
+  readonly retryAfter?: number;
+  /** Flat. */
+  readonly headers?: readonly string[];
+}
+
+/** Answers with an error of our own; false when the answer has begun, so that nothing can be said any more. */
+export function replyError(
+  res: ServerResponse,
+  { kind, message, param, retryAfter, headers = [] }: ReplyError,
+): boolean {
+  if (res.headersSent || res.destroyed) return false;
+  const failure: { readonly status: number; readonly retryAfter?: number } = failures[kind];
+  const wait = retryAfter ?? failure.retryAfter;
+  reply(res, failure.status, Buffer.from(errorBody(kind, message, param)), [
+    "content-type",
+    "application/json",
+    ...(wait === undefined ? [] : ["retry-after", String(Math.ceil(wait))]),
+    ...headers,
+  ]);
+  return true;
+}
+
+/** A whole answer at once. What is left of the request is read away, within bounds. */
+export function reply(
+  res: ServerResponse,
+  status: number,
+  body: Buffer,
+  headers: readonly string[],
+  statusText = "",
+): void {
+  const head = [...headers, "content-length", String(body.length)];
+  if (statusText === "") res.writeHead(status, head);
+  else res.writeHead(status, statusText, head);
+  res.end(res.req.method === "HEAD" ? undefined : body);
+  const { req } = res;
+  if (req.complete || req.destroyed) return;
+  let left = lingerBytes;
+  req.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) req.destroy();
+  });
+  req.on("error", () => {});
+  req.resume();
+}

@@ -1,0 +1,101 @@
+// Sends a request on: chooses the backend, tries, tries again where that is safe, and says how it ended.
+import type { HeldAnswer } from "./attempt.ts";
+import { GatewayError, outcomeOf } from "./errors.ts";
+import type { Fleet, Upstream } from "./fleet.ts";
+import { headersToClient } from "./headers.ts";
+import { ownHeaders } from "./outgoing.ts";
+import { learn } from "./passage.ts";
+import { reply } from "./reply.ts";
+import { Failed, type Sending } from "./sending.ts";
+import { tryOnce } from "./try.ts";
+import { failureOfStatus } from "./verdict.ts";
+
+/** Routes, and tries until an answer has gone out or the failure is final. Throws GatewayError for our own answers. */
+export async function send(sending: Sending): Promise<void> {
+  const { options, fleet, passage, taken } = sending;
+  const { draft } = passage;
+  draft.enter("overhead", options.surroundings.clock.now());
+  const facts = taken.facts();
+  learn(draft, facts);
+  const upstream = fleet.route(facts.model);
+  if (upstream === undefined) throw noRoute(facts.model, fleet);
+
+  let withUsage =
+    facts.streamed && facts.asksForUsage === false && upstream.takesStreamOptions && taken.json !== undefined;
+  let fresh = false;
+  for (;;) {
+    const { ending, answer } = await tryOnce(sending, upstream, withUsage, fresh);
+    const attempt = draft.attempts.at(-1);
+    fleet.availability.observe(
+      upstream.backend.name,
+      ending.kind !== "failed" && (attempt?.status ?? 0) < 500 && attempt?.reason !== "upstream_auth",
+    );
+    if (ending.kind === "answered" || ending.kind === "cancelled") return;
+    if (ending.kind === "failed") {
+      if (ending.stale && !fresh && (taken.body === null || Buffer.isBuffer(taken.body)) && !passage.left) {
+        fresh = true;
+        draft.enter("overhead", options.surroundings.clock.now());
+        continue;
+      }
+      if (answer?.began) {
+        passage.close(outcomeOf(ending.failure, ending.detail, attempt?.status));
+        answer.cut();
+        return;
+      }
+      answer?.deafen();
+      throw new Failed(ending.failure, ending.detail);
+    }
+    if (withUsage && rejectsStreamOptions(ending.answer)) {
+      upstream.takesStreamOptions = false;
+      withUsage = false;
+      draft.enter("overhead", options.surroundings.clock.now());
+      continue;
+    }
+    relay(sending, upstream, ending.answer);
+    return;
+  }
+}
+
+/** A kept-back answer: our own error where it speaks of our key, the backend's own words otherwise. */
+function relay({ passage, corsHeaders }: Sending, upstream: Upstream, held: HeldAnswer): void {
+  const kind = failureOfStatus(held.status, true);
+  if (kind === "backend_auth") throw new Failed(kind, errorText(held.body) ?? `The backend answered ${held.status}.`);
+  passage.draft.responseBytes += held.body.length;
+  const told = errorText(held.body);
+  passage.res.once("finish", () => passage.close(outcomeOf(kind ?? "upstream_rejected", told, held.status)));
+  reply(passage.res, held.status, held.body, [
+    ...headersToClient(held.rawHeaders),
+    ...ownHeaders(passage, upstream),
+    ...corsHeaders,
+  ]);
+}
+
+function noRoute(model: string | undefined, fleet: Fleet): GatewayError {
+  if (model === undefined) return new GatewayError("no_route", "No backend is configured.");
+  const served = fleet.upstreams
+    .flatMap(({ backend }) => backend.models)
+    .slice(0, 20)
+    .join(", ");
+  return new GatewayError(
+    "no_route",
+    `No backend serves the model '${model.slice(0, 100)}'. This gateway serves: ${served}. See GET /v1/models, or add the model to a backend in the gateway's config.`,
+    "model",
+  );
+}
+
+const rejectsStreamOptions = ({ body }: HeldAnswer): boolean =>
+  /stream_options|include_usage/.test(body.toString("utf8"));
+
+/** The message of an OpenAI-shaped error body. */
+function errorText(body: Buffer): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body.toString("utf8"));
+    const error = typeof parsed === "object" && parsed !== null && "error" in parsed ? parsed.error : undefined;
+    if (typeof error === "string") return error;
+    if (typeof error === "object" && error !== null && "message" in error && typeof error.message === "string")
+      return error.message;
+  } catch {
+    // Not JSON: nothing that could be told.
+  }
+  return undefined;
+}

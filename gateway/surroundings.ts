@@ -1,0 +1,17 @@
+// What the gateway takes from the world outside, handed in by the composition root so that tests can hold it still.
+import type { FillRandom } from "../instrumentation/index.ts";
+
+export interface Clock {
+  /** Monotonic milliseconds, with fractions. */
+  now(): number;
+  /** Unix time in milliseconds, with fractions. */
+  wall(): number;
+}
+
+export interface Surroundings {
+  readonly clock: Clock;
+  /** Cryptographically good random bytes. */
+  readonly fillRandom: FillRandom;
+  /** A random UUID. */
+  readonly uuid: () => string;
+}

@@ -1,0 +1,137 @@
+// Tries one backend once: makes the request, and steers its answer to the client, into the record, or back.
+import type { OpenAttempt } from "../instrumentation/index.ts";
+import { Answer } from "./answer.ts";
+import { type AnswerSink, Attempt, type Ending } from "./attempt.ts";
+import { failures, GatewayError } from "./errors.ts";
+import type { Upstream } from "./fleet.ts";
+import { headerIn } from "./headers.ts";
+import { outgoing, ownHeaders } from "./outgoing.ts";
+import { usageFilter } from "./receivers/index.ts";
+import type { Sending } from "./sending.ts";
+import { type Tap, tap } from "./tap.ts";
+import { failureOfStatus, outcomeOfStatus } from "./verdict.ts";
+
+export async function tryOnce(
+  sending: Sending,
+  upstream: Upstream,
+  withUsage: boolean,
+  fresh: boolean,
+): Promise<{ ending: Ending; answer: Answer | undefined }> {
+  const { options, passage, path, query, corsHeaders } = sending;
+  const { draft, receiver, req, res } = passage;
+  const { backend, transport } = upstream;
+  const { now } = options.surroundings.clock;
+  const open: OpenAttempt = {
+    backend: backend.name,
+    provider: backend.provider,
+    model: draft.requestedModel,
+    spanId: options.traces.spanId(),
+    startedAt: now(),
+    address: transport.hostname,
+    port: transport.port,
+  };
+  const connection = transport.acquire({ fresh });
+  if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
+  draft.attempts.push(open);
+  draft.enter("connect", open.startedAt);
+
+  const ownKey = !(backend.passClientKey && backend.key === undefined);
+  let answer: Answer | undefined;
+  let streaming = false;
+  const sink: AnswerSink = {
+    head(status, statusText, rawHeaders, flow) {
+      const failure = failureOfStatus(status, ownKey);
+      open.result = failure === undefined ? "completed" : failures[failure].outcome;
+      if (failure !== undefined) open.reason = failures[failure].reason;
+      if (failure === "backend_auth" || (withUsage && (status === 400 || status === 422))) return true;
+      const type = (headerIn(rawHeaders, "content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+      const contentEncoding = headerIn(rawHeaders, "content-encoding");
+      const streamed = type === "text/event-stream";
+      streaming = streamed;
+      if (streaming) options.observers.streamOpened();
+      passage.tap = receiver.metered ? watch(sending, status, type, streamed, contentEncoding) : undefined;
+      answer = new Answer({
+        res,
+        draft,
+        now,
+        ownHeaders: () => [...ownHeaders(passage, upstream), ...corsHeaders],
+        tap: passage.tap,
+        filter: withUsage && streamed && status < 300 ? usageFilter() : undefined,
+        clientTakesTrailers: /\btrailers\b/i.test(String(req.headers.te)),
+      });
+      answer.finished = () => passage.close(outcomeOfStatus(status, ownKey));
+      answer.head(
+        status,
+        statusText,
+        rawHeaders,
+        {
+          contentLength: headerIn(rawHeaders, "content-length"),
+          contentEncoding,
+          trailer: headerIn(rawHeaders, "trailer"),
+        },
+        flow,
+      );
+      // The client left while the backend was thinking, and the answer is read all the same.
+      if (passage.left) hush();
+      return false;
+    },
+    data: (chunk) => answer?.data(chunk),
+    end: (trailers) => answer?.end(trailers),
+  };
+  const { body, headers } = outgoing(sending, upstream, open, withUsage, ownKey);
+  const attempt = new Attempt({
+    transport,
+    connection,
+    method: req.method ?? "GET",
+    path: transport.basePath + path.slice(3) + query,
+    headers,
+    body,
+    draft,
+    open,
+    sink,
+    now,
+  });
+  const hush = () => {
+    answer?.deafen();
+    answer?.limit(sending.fleet.config.limits.drainBytes, () => attempt.cancel());
+  };
+  passage.onLeave = () => {
+    hush();
+    leave(sending, upstream, attempt);
+  };
+  if (passage.left) passage.onLeave();
+  const ending = await attempt.ended;
+  if (streaming) options.observers.streamClosed();
+  if (ending.kind === "failed") {
+    open.result = failures[ending.failure].outcome;
+    open.reason = failures[ending.failure].reason;
+  } else if (ending.kind === "cancelled") open.result = "abandoned";
+  return { ending, answer };
+}
+
+/** The client is gone: the backend is cancelled, or read on for a while so that the bill is exact. */
+function leave({ fleet }: Sending, { backend }: Upstream, attempt: Attempt): void {
+  const { drainSeconds } = fleet.config.limits;
+  if (backend.onClientAbort === "cancel" || drainSeconds <= 0) {
+    attempt.cancel();
+    return;
+  }
+  const timer = setTimeout(() => attempt.cancel(), drainSeconds * 1000);
+  void attempt.ended.then(() => clearTimeout(timer));
+}
+
+function watch(
+  { passage, taken, options }: Sending,
+  status: number,
+  contentType: string,
+  streamed: boolean,
+  encoding: string | undefined,
+): Tap | undefined {
+  try {
+    const reader = passage.receiver.readAnswer({ status, contentType, streamed }, taken.facts());
+    return tap({ reader, encoding, failed: options.observers.watchFailed });
+  } catch (error) {
+    options.observers.watchFailed(error);
+    return undefined;
+  }
+}

@@ -1,0 +1,117 @@
+// A request body on its way through: counted, limited, looked at, with back-pressure, and never tied to the client's socket.
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import type { ExchangeDraft } from "../instrumentation/index.ts";
+import type { Limits } from "./config/config.ts";
+import { ClientLeft, GatewayError } from "./errors.ts";
+
+/** Looks at the bytes that pass. */
+export interface UploadWatch {
+  write(chunk: Buffer): void;
+  end(): void;
+}
+
+export interface Upload {
+  /**
+   * What undici sends. Destroying it (as undici does when the backend fails) leaves the client's connection whole,
+   * so that the client can still be told.
+   */
+  readonly body: Readable;
+  /** Resolves when `enough()` holds, the body is complete, or `headBytes` have come; rejects as the body does. */
+  until(enough: () => boolean, headBytes: number): Promise<void>;
+}
+
+export interface UploadOptions {
+  readonly req: IncomingMessage;
+  readonly draft: ExchangeDraft;
+  readonly limits: Limits;
+  readonly limit: number;
+  readonly now: () => number;
+  readonly watch?: UploadWatch;
+}
+
+/** Starts reading the request's body. */
+export function upload({ req, draft, limits, limit, now, watch }: UploadOptions): Upload {
+  let settle: ((error?: Error) => void) | undefined;
+  let enough: () => boolean = () => true;
+  let headBytes = 0;
+  let done = false;
+
+  const body = new Readable({
+    highWaterMark: 64 * 1024,
+    read() {
+      req.resume();
+    },
+    destroy(error, callback) {
+      finish();
+      // The rest of the request is read and forgotten, so that the answer can reach a client that is still sending.
+      req.resume();
+      callback(error);
+    },
+  });
+  const timer =
+    limits.receiveSeconds > 0
+      ? setTimeout(() => fail(new GatewayError("slow_body")), limits.receiveSeconds * 1000)
+      : undefined;
+  timer?.unref();
+
+  const onData = (chunk: Buffer) => {
+    draft.requestBytes += chunk.length;
+    if (draft.requestBytes > limit) {
+      fail(
+        new GatewayError(
+          "body_too_large",
+          `The request body is larger than the ${limit} bytes that this gateway takes here.`,
+        ),
+      );
+      return;
+    }
+    watch?.write(chunk);
+    const room = body.push(chunk);
+    if (settle && (enough() || draft.requestBytes >= headBytes)) settle();
+    // While the head is looked at, nobody reads yet; what is held back is bounded by headBytes.
+    if (!room && !settle) req.pause();
+  };
+  const onEnd = () => {
+    watch?.end();
+    finish();
+    settle?.();
+    body.push(null);
+    // The backend has the whole request now; what follows is its time.
+    if (!draft.closed && draft.attempts.length > 0 && draft.attempts.at(-1)?.firstByteAt === undefined)
+      draft.enter("firstByte", now());
+  };
+  const onClose = () => fail(new ClientLeft());
+  const finish = () => {
+    if (done) return;
+    done = true;
+    clearTimeout(timer);
+    req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+  };
+  const fail = (error: Error) => {
+    if (done) return;
+    finish();
+    if (settle) settle(error);
+    body.destroy(error);
+  };
+  body.on("error", () => {});
+  req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+
+  return {
+    body,
+    until: (test, bytes) =>
+      new Promise((resolve, reject) => {
+        if (test() || done) {
+          resolve();
+          return;
+        }
+        enough = test;
+        headBytes = bytes;
+        settle = (error) => {
+          settle = undefined;
+          if (error) reject(error);
+          else resolve();
+        };
+      }),
+  };
+}
