@@ -3,5 +3,8 @@ export * from "./draft.ts";
 export * from "./exchange.ts";
 export * from "./genai.ts";
 export * from "./pipeline.ts";
+export * from "./processors/price.ts";
+export { redact } from "./processors/redact.ts";
+export { scrub, scrubMessage } from "./scrub.ts";
 export * from "./settings.ts";
 export * from "./trace.ts";
