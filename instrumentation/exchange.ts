@@ -81,6 +81,8 @@ export interface Tokens {
   readonly input?: number;
   readonly output?: number;
   readonly cachedInput?: number;
+  /** The part of `cachedInput` that is audio, where the provider says it. */
+  readonly cachedAudioInput?: number;
   readonly cacheWrite?: number;
   readonly reasoning?: number;
   readonly audioInput?: number;

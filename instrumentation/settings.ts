@@ -13,7 +13,7 @@ export interface PriceRule {
   readonly outputPerMillion?: number;
   readonly cachedInputPerMillion?: number;
   readonly cacheWritePerMillion?: number;
-  /** USD per hour of backend time (first attempt's start to last byte), for machines that are paid by the hour. */
+  /** USD per hour of backend time (the answering attempt, start to last byte), for machines that are paid by the hour. */
   readonly perHour?: number;
   readonly perImage?: number;
   readonly perAudioMinute?: number;
