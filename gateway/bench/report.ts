@@ -1,0 +1,120 @@
+// From rounds to figures: medians, ratios to the bare proxy, costs apart, and which bars hold.
+import { bare, type Layer, layers, partial, tollgate } from "./contenders.ts";
+import type { Memory, Throughput } from "./measure.ts";
+import type { Round } from "./rounds.ts";
+import { ratios, type Spread, spread } from "./statistics.ts";
+
+/** What a run found; a part that was not asked for is absent. */
+export interface Findings {
+  readonly json?: readonly Round[];
+  readonly sse?: readonly Round[];
+  /** With the backend itself among the contenders, under the name `direct`. */
+  readonly latency?: readonly Round[];
+  readonly memory?: ReadonlyMap<string, readonly Memory[]>;
+}
+
+export const direct = "direct";
+
+export interface Row {
+  readonly name: string;
+  readonly figures: Readonly<Record<string, Spread>>;
+}
+
+export interface Bar {
+  readonly name: string;
+  readonly limit: number;
+  readonly is: "at least" | "at most";
+  readonly unit: string;
+  readonly found: Spread;
+  readonly holds: boolean;
+}
+
+export interface Cost {
+  readonly layer: Layer;
+  /** Processor time that it adds to one answer, microseconds. */
+  readonly json: Spread;
+  readonly sse: Spread;
+}
+
+export interface Report {
+  readonly rows: readonly Row[];
+  readonly bars: readonly Bar[];
+  readonly costs: readonly Cost[];
+}
+
+const column = (rounds: readonly Round[], name: string, figure: keyof Throughput): number[] =>
+  rounds.map((round) => round.get(name)?.[figure] ?? Number.NaN);
+
+/** Milliseconds between the median answer through `name` and the median direct one, in microseconds, by round. */
+const added = (rounds: readonly Round[], name: string): number[] =>
+  rounds.map((round) => ((round.get(name)?.p50 ?? Number.NaN) - (round.get(direct)?.p50 ?? Number.NaN)) * 1000);
+
+const has = (rounds: readonly Round[] | undefined, name: string): rounds is readonly Round[] =>
+  rounds?.[0]?.has(name) === true;
+
+/** The report on one run. */
+export function report(findings: Findings, names: readonly string[]): Report {
+  return {
+    rows: names.map((name) => ({ name, figures: figures(findings, name) })),
+    bars: bars(findings),
+    costs: costs(findings),
+  };
+}
+
+function figures({ json, sse, latency, memory }: Findings, name: string): Record<string, Spread> {
+  const held = memory?.get(name);
+  return {
+    ...(has(json, name) && {
+      "JSON/s": spread(column(json, name, "perSecond")),
+      "JSON CPU µs": spread(column(json, name, "cpuMicros")),
+      "JSON busy %": spread(column(json, name, "busy").map((share) => share * 100)),
+    }),
+    ...(has(sse, name) && {
+      "SSE/s": spread(column(sse, name, "perSecond")),
+      "SSE CPU µs": spread(column(sse, name, "cpuMicros")),
+      "SSE busy %": spread(column(sse, name, "busy").map((share) => share * 100)),
+    }),
+    ...(has(latency, name) && { "p50 added µs": spread(added(latency, name)) }),
+    ...(held && { "KB/stream": spread(held.map(({ perStream }) => perStream / 1024)) }),
+  };
+}
+
+function bars({ json, sse, latency, memory }: Findings): readonly Bar[] {
+  const bar = (name: string, is: Bar["is"], limit: number, unit: string, values: readonly number[]): Bar => {
+    const found = spread(values);
+    return { name, is, limit, unit, found, holds: is === "at least" ? found.median >= limit : found.median <= limit };
+  };
+  const faster = (rounds: readonly Round[]) =>
+    ratios(column(rounds, tollgate, "perSecond"), column(rounds, bare, "perSecond"));
+  const held = memory?.get(tollgate);
+  return [
+    ...(json ? [bar("JSON throughput", "at least", 1.1, "× bare", faster(json))] : []),
+    ...(sse ? [bar("SSE throughput", "at least", 1.3, "× bare", faster(sse))] : []),
+    ...(latency
+      ? [bar("p50 added", "at most", 1.1, "× bare", ratios(added(latency, tollgate), added(latency, bare)))]
+      : []),
+    ...(held
+      ? [
+          bar(
+            "memory per stream",
+            "at most",
+            40,
+            "KB",
+            held.map(({ perStream }) => perStream / 1024),
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Each layer's processor time less that of the layer before it, round by round. */
+function costs({ json, sse }: Findings): readonly Cost[] {
+  if (!has(json, partial("forwarding")) || !has(sse, partial("forwarding"))) return [];
+  const over = (rounds: readonly Round[], layer: Layer): Spread => {
+    const before = layers[layers.indexOf(layer) - 1];
+    const own = column(rounds, partial(layer), "cpuMicros");
+    const less = before === undefined ? own.map(() => 0) : column(rounds, partial(before), "cpuMicros");
+    return spread(own.map((micros, round) => micros - (less[round] ?? Number.NaN)));
+  };
+  return layers.map((layer) => ({ layer, json: over(json, layer), sse: over(sse, layer) }));
+}

@@ -1,0 +1,77 @@
+// Rounds: every contender in turn, each time in another order, the others stopped in their tracks meanwhile.
+import type { Child } from "./child.ts";
+import type { Contender } from "./contenders.ts";
+import { type Run, type Throughput, throughput } from "./measure.ts";
+import { request } from "./payload.ts";
+
+export interface Entrant {
+  readonly name: string;
+  readonly child: Child;
+  /** Never paused: the backend itself, for a direct run. */
+  readonly always?: boolean;
+}
+
+/** Starts all, checks that each gives a client the backend's very bytes, and leaves them paused. `running` learns each. */
+export async function enter(all: readonly Contender[], mock: Child, running: Child[]): Promise<readonly Entrant[]> {
+  const entrants: Entrant[] = [];
+  for (const { name, start } of all) {
+    const child = await start();
+    running.push(child);
+    entrants.push({ name, child });
+    await sameBytes(name, child, mock);
+    child.pause();
+  }
+  return entrants;
+}
+
+/** A round's figures by contender's name. */
+export type Round = ReadonlyMap<string, Throughput>;
+
+export interface RoundsOptions extends Omit<Run, "target"> {
+  readonly entrants: readonly Entrant[];
+  readonly rounds: number;
+  readonly progress: (round: number) => void;
+}
+
+/** One more round than asked for is run: the first only warms up. */
+export async function rounds({ entrants, rounds: wanted, progress, ...run }: RoundsOptions): Promise<readonly Round[]> {
+  const done: Round[] = [];
+  for (let round = 0; round <= wanted; round++) {
+    progress(round);
+    const figures = new Map<string, Throughput>();
+    for (const { name, child, always } of rotated(entrants, round)) {
+      if (!always) child.resume();
+      try {
+        figures.set(name, await throughput({ ...run, target: child }));
+      } catch (error) {
+        throw new Error(`${name}, ${run.kind}: ${error instanceof Error ? error.message : error}`);
+      }
+      if (!always) child.pause();
+    }
+    if (round > 0) done.push(figures);
+  }
+  return done;
+}
+
+const rotated = <Value>(values: readonly Value[], by: number): readonly Value[] => {
+  const start = by % Math.max(values.length, 1);
+  return [...values.slice(start), ...values.slice(0, start)];
+};
+
+async function sameBytes(name: string, child: Child, mock: Child): Promise<void> {
+  for (const kind of ["json", "sse"] as const) {
+    const whole = request(kind).toString();
+    const body = whole.slice(whole.indexOf("\r\n\r\n") + 4);
+    const ask = async (port: number): Promise<Buffer> => {
+      const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: "Bearer bench-client" },
+        body,
+      });
+      if (answer.status !== 200) throw new Error(`${name} answered ${answer.status}: ${await answer.text()}`);
+      return Buffer.from(await answer.arrayBuffer());
+    };
+    const [through, direct] = [await ask(child.port), await ask(mock.port)];
+    if (!through.equals(direct)) throw new Error(`${name} changed the bytes of a ${kind} answer`);
+  }
+}
