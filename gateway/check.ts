@@ -1,0 +1,128 @@
+// `tollgate check`: what a configuration would serve, for people as text, for scripts as JSON; never a secret.
+
+import { demoBackend } from "./config/builtin.ts";
+import type { Backend, Config } from "./config/config.ts";
+import type { Loaded } from "./config/load.ts";
+import { sentence } from "./config/problem.ts";
+
+/** What `check --json` prints. */
+export type Report =
+  | { readonly ok: false; readonly problems: readonly ReportedProblem[] }
+  | {
+      readonly ok: true;
+      /** `null` where there is no file and defaults apply. */
+      readonly file: string | null;
+      readonly listen: Config["listen"];
+      readonly allowAnonymous: boolean;
+      readonly adminToken: boolean;
+      readonly metrics: boolean;
+      readonly metricsToken: boolean;
+      readonly backends: readonly ReportedBackend[];
+      readonly defaultBackend: string;
+      readonly traces: boolean;
+      readonly sentry: boolean;
+      readonly logLevel: string;
+      readonly warnings: readonly string[];
+    };
+
+interface ReportedProblem {
+  readonly source: string;
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly key: string;
+  readonly sentence: string;
+}
+
+interface ReportedBackend {
+  readonly name: string;
+  readonly provider: string;
+  /** `null` for the built-in demo, which takes a free port. */
+  readonly baseUrl: string | null;
+  readonly key: "gateway" | "client" | "none";
+  readonly models: readonly string[];
+}
+
+export function report(loaded: Loaded): Report {
+  if ("problems" in loaded) {
+    return {
+      ok: false,
+      problems: loaded.problems.map((problem) => ({
+        source: problem.source,
+        line: problem.line ?? null,
+        column: problem.column ?? null,
+        key: problem.key,
+        sentence: sentence(problem),
+      })),
+    };
+  }
+  const { config } = loaded;
+  const demo = config.demo ? [{ ...described(demoBackend("")), baseUrl: null }] : [];
+  return {
+    ok: true,
+    file: config.file ?? null,
+    listen: config.listen,
+    allowAnonymous: config.allowAnonymous,
+    adminToken: config.adminToken !== undefined,
+    metrics: config.metrics,
+    metricsToken: config.metricsToken !== undefined,
+    backends: [...demo, ...config.backends.map(described)],
+    defaultBackend: config.defaultBackend,
+    traces: tracesAreSent(config),
+    sentry: config.sentry !== undefined,
+    logLevel: config.log.level,
+    warnings: loaded.warnings,
+  };
+}
+
+/** The report as people read it. */
+export function reportText(told: Report): string {
+  if (!told.ok) return told.problems.map((problem) => `${problem.sentence}\n`).join("");
+  const { host, port, opsHost, opsPort } = told.listen;
+  const rows = told.backends.map(({ name, provider, baseUrl, key, models }) => [
+    name,
+    provider === name ? "" : `(${provider})`,
+    baseUrl ?? "built in",
+    keyWords[key],
+    models.length > 4 ? `${models.slice(0, 4).join(", ")} and ${models.length - 4} more` : models.join(", "),
+  ]);
+  const lines = [
+    `Good: ${told.file ?? "no file, defaults and environment"}`,
+    `  API       ${at(host, port)}  (${told.allowAnonymous ? "anyone who can reach it may use it" : "this machine only"})`,
+    `  ops       ${at(opsHost, opsPort)}  (${told.metrics ? `/metrics${told.metricsToken ? " with a token" : ""}, ` : ""}/health, /ready)`,
+    `  admin     ${told.adminToken ? "with the admin token" : "from this machine only"}`,
+    `  traces    ${told.traces ? "sent" : "off"}   sentry ${told.sentry ? "on" : "off"}   log ${told.logLevel}`,
+    "  backends",
+    ...table(rows).map((line) => `    ${line}`),
+    `  requests without a model go to ${told.defaultBackend}`,
+    ...told.warnings.map((warning) => `Warning: ${warning}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const keyWords = { gateway: "key set", client: "client's key", none: "no key" } as const;
+
+const described = ({ name, provider, baseUrl, key, passClientKey, models }: Backend): ReportedBackend => ({
+  name,
+  provider,
+  baseUrl,
+  key: key !== undefined ? "gateway" : passClientKey ? "client" : "none",
+  models,
+});
+
+const tracesAreSent = ({ otel }: Config) =>
+  (otel.OTEL_EXPORTER_OTLP_ENDPOINT ?? otel.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined &&
+  otel.OTEL_SDK_DISABLED?.toLowerCase() !== "true" &&
+  otel.OTEL_TRACES_EXPORTER !== "none";
+
+const at = (host: string, port: number) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .filter((_, column) => widths[column] !== 0)
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,130 @@
+// The `tollgate` command: reads its arguments, does what they say, and returns an exit code.
+import { parseArgs } from "node:util";
+import { report, reportText } from "./check.ts";
+import { type LoadOptions, load, usualFile } from "./config/load.ts";
+import { nearest } from "./config/nearest.ts";
+import { exit } from "./exit.ts";
+import { packageVersion } from "./version.ts";
+
+/** Where the command writes; text comes with its line ends. */
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+export interface CommandOptions extends Output {
+  /** Environment and files, for tests; the process's own otherwise. */
+  readonly surroundings?: Omit<LoadOptions, "file">;
+  /** Runs the gateway until it ends; resolves to the exit code. */
+  readonly serve?: (options: { configFile?: string }) => Promise<number>;
+}
+
+const help = `tollgate: a gateway between OpenAI clients and OpenAI-compatible backends
+
+Usage
+  tollgate serve [--config FILE]          run the gateway until SIGTERM or Ctrl-C
+  tollgate check [--config FILE] [--json] say what would be served, without serving it
+  tollgate --help | --version
+
+Options
+  -c, --config FILE  configuration; else TOLLGATE_CONFIG, else ${usualFile} if there is one, else defaults
+      --json         check: print JSON instead of text
+  -h, --help         print this
+  -v, --version      print the version
+
+Environment
+  OPENAI_API_KEY, OPENAI_BASE_URL, DEEPSEEK_API_KEY, DEEPSEEK_BASE_URL   backends without a file
+  HOST, PORT, METRICS_HOST, METRICS_PORT, LOG_LEVEL, ENABLE_METRICS     go before the file
+  TOLLGATE_CONFIG, TOLLGATE_ADMIN_TOKEN, TOLLGATE_METRICS_TOKEN, TOLLGATE_ALLOW_ANONYMOUS
+  SENTRY_DSN, SENTRY_ENVIRONMENT, SENTRY_ENABLED, OTEL_*
+
+Exit codes
+  ${exit.ok}   all well
+  ${exit.failed}   it ran and failed
+  ${exit.usage}   wrong arguments
+  ${exit.badConfig}  wrong configuration
+`;
+
+const commands = ["serve", "check"] as const;
+const options = {
+  config: { type: "string", short: "c" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "v" },
+} as const;
+
+/** Runs one command line, without the program's own name. Never throws for a wrong one. */
+export async function command(
+  args: readonly string[],
+  { out, err, surroundings, serve }: CommandOptions,
+): Promise<number> {
+  const read = readArguments(args);
+  if ("fault" in read) {
+    err(`tollgate: ${read.fault}; see tollgate --help.\n`);
+    return exit.usage;
+  }
+  const { name, values } = read;
+  if (values.version) {
+    out(`${packageVersion()}\n`);
+    return exit.ok;
+  }
+  if (values.help || name === undefined) {
+    out(help);
+    return exit.ok;
+  }
+  const named = values.config === undefined ? {} : { configFile: values.config };
+  if (name === "serve") return (serve ?? (await import("./main.ts")).serve)(named);
+
+  const told = report(load({ ...surroundings, file: values.config }));
+  if (values.json) out(`${JSON.stringify(told, undefined, 2)}\n`);
+  else (told.ok ? out : err)(reportText(told));
+  return told.ok ? exit.ok : exit.badConfig;
+}
+
+interface Arguments {
+  readonly name: (typeof commands)[number] | undefined;
+  readonly values: {
+    readonly config?: string;
+    readonly json?: boolean;
+    readonly help?: boolean;
+    readonly version?: boolean;
+  };
+}
+
+function readArguments(args: readonly string[]): Arguments | { readonly fault: string } {
+  let parsed: ReturnType<typeof parseLoosely>;
+  try {
+    parsed = parseLoosely(args);
+  } catch {
+    return { fault: "the arguments cannot be understood" };
+  }
+  for (const token of parsed.tokens) {
+    if (token.kind !== "option") continue;
+    if (!Object.hasOwn(options, token.name)) {
+      const meant = nearest(token.name, Object.keys(options));
+      return { fault: `unknown option ${token.rawName}${meant === undefined ? "" : `, did you mean --${meant}`}` };
+    }
+    const takesValue = options[token.name as keyof typeof options].type === "string";
+    if (takesValue && (token.value === undefined || token.value === "")) {
+      return { fault: `${token.rawName} needs a file after it` };
+    }
+    if (!takesValue && token.value !== undefined) return { fault: `${token.rawName} takes no value` };
+  }
+  const [name, ...rest] = parsed.positionals;
+  const values = parsed.values as Arguments["values"];
+  if (name === undefined) {
+    const idle = values.help || values.version ? undefined : parsed.tokens.find(({ kind }) => kind === "option");
+    return idle === undefined ? { name: undefined, values } : { fault: "no command given: serve or check" };
+  }
+  const known = commands.find((one) => one === name);
+  if (known === undefined) {
+    const meant = nearest(name, commands);
+    return { fault: `unknown command ${name}${meant === undefined ? "" : `, did you mean ${meant}`}` };
+  }
+  if (rest.length > 0) return { fault: `${known} takes no further arguments; name a file with --config` };
+  if (values.json && known !== "check") return { fault: "--json goes with check only" };
+  return { name: known, values };
+}
+
+const parseLoosely = (args: readonly string[]) =>
+  parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });

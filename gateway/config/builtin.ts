@@ -1,0 +1,87 @@
+// The backends that need no file: the built-in demo, and OpenAI and DeepSeek by their environment variables.
+import type { PriceRule } from "../../instrumentation/index.ts";
+import type { Backend, Config, Timeouts } from "./config.ts";
+
+/** What is known of a provider, so that a file need not say it. */
+export interface KnownProvider {
+  readonly baseUrl: string;
+  readonly models: readonly string[];
+}
+
+export const knownProviders: Readonly<Record<string, KnownProvider>> = {
+  openai: {
+    baseUrl: "https://api.openai.com/v1",
+    models: [
+      "gpt-*",
+      "chatgpt-*",
+      "o1*",
+      "o3*",
+      "o4*",
+      "codex-*",
+      "computer-use-*",
+      "text-embedding-*",
+      "text-moderation-*",
+      "omni-moderation-*",
+      "dall-e-*",
+      "tts-*",
+      "whisper-*",
+      "sora-*",
+      "davinci-*",
+      "babbage-*",
+      "ft:*",
+    ],
+  },
+  deepseek: { baseUrl: "https://api.deepseek.com/v1", models: ["deepseek-*"] },
+};
+
+/** Seconds. Reasoning models think for minutes before their first byte. */
+export const defaultTimeouts: Timeouts = { connect: 10, firstByte: 600, idle: 300, total: 0 };
+
+interface Upstream {
+  readonly name: string;
+  readonly provider: string;
+  readonly baseUrl: string;
+  readonly models: readonly string[];
+  readonly key?: string;
+  readonly passClientKey?: boolean;
+}
+
+/** A backend with everything else at its default. */
+export function backend({ passClientKey = false, ...upstream }: Upstream): Backend {
+  return {
+    ...upstream,
+    passClientKey,
+    headers: {},
+    propagateTrace: false,
+    timeouts: defaultTimeouts,
+    maxConnections: 10_000,
+    onClientAbort: "cancel",
+  };
+}
+
+/** The built-in demo backend; its address (with `/v1`) is known only once it listens. */
+export const demoBackend = (baseUrl: string): Backend =>
+  backend({ name: "demo", provider: "demo", baseUrl, models: ["demo", "demo-*"] });
+
+/** The configuration with the demo backend in it, once that listens; as it is where the demo is off. */
+export const withDemo = (config: Config, baseUrl: string): Config =>
+  // First: a catch-all pattern of another backend would take its models.
+  config.demo ? { ...config, backends: [demoBackend(baseUrl), ...config.backends] } : config;
+
+const demoPrice = (model: string, amounts: Omit<PriceRule, "model" | "backend" | "origin">): PriceRule => ({
+  model,
+  backend: "demo",
+  ...amounts,
+  origin: `demo: ${model}`,
+});
+
+/** Made-up prices like those of a small real model, so that a newcomer sees costs. */
+export const demoPrices: readonly PriceRule[] = [
+  demoPrice("demo-embedding*", { inputPerMillion: 0.02 }),
+  demoPrice("demo-image*", { perImage: 0.04 }),
+  demoPrice("demo-speech*", { perMillionCharacters: 15 }),
+  demoPrice("demo-transcri*", { perAudioMinute: 0.006 }),
+  demoPrice("demo-moderation*", { free: true }),
+  demoPrice("demo-reasoning*", { inputPerMillion: 1.1, cachedInputPerMillion: 0.275, outputPerMillion: 4.4 }),
+  demoPrice("demo*", { inputPerMillion: 0.15, cachedInputPerMillion: 0.075, outputPerMillion: 0.6 }),
+];
