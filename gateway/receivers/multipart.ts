@@ -1,0 +1,190 @@
+// Looks into a multipart form while its bytes go onward: the few small fields worth knowing, and how much file there is.
+// The format: RFC 7578 (multipart/form-data) and RFC 2046, §5.1.1.
+
+/** What has been seen of a form so far. Reading it is allowed at any time; looking never changes the bytes. */
+export interface MultipartFacts {
+  /** Looks at the next bytes of the body, in order; chunks may be cut anywhere. */
+  write(chunk: Buffer): void;
+  /** Says that the body is over. */
+  end(): void;
+  /** The known fields, as text of at most 256 bytes each; give them to a receiver's `readRequest`. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Unicode code points of the `prompt` field. */
+  readonly promptCharacters: number | undefined;
+  readonly files: number;
+  /** Bytes of all files' contents. */
+  readonly fileBytes: number;
+  /** True once the form's closing boundary was seen. */
+  readonly done: boolean;
+  /** True where this is no well-formed form: no boundary, endless headers, or an end before the closing boundary. */
+  readonly bad: boolean;
+}
+
+/** Fields that are kept. All others are counted as what they are and forgotten. */
+const known = new Set([
+  "model",
+  "stream",
+  "user",
+  "safety_identifier",
+  "response_format",
+  "language",
+  "n",
+  "size",
+  "quality",
+  "background",
+  "output_format",
+  "purpose",
+]);
+const maxFieldBytes = 256;
+const maxHeaderBytes = 16 * 1024;
+const maxPreambleBytes = 64 * 1024;
+const headersEnd = Buffer.from("\r\n\r\n");
+
+/** Looks into a form with this content type. Never throws. */
+export function multipartFacts(contentType: string): MultipartFacts {
+  return new Form(boundaryIn(contentType));
+}
+
+/** The boundary that a `multipart/form-data; boundary=…` names: 1 to 70 characters (RFC 2046). */
+function boundaryIn(contentType: string): string | undefined {
+  if (!/^\s*multipart\/form-data\s*;/i.test(contentType)) return undefined;
+  const found = /;\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
+  return found?.[1] ?? found?.[2];
+}
+
+type Part =
+  | { readonly kind: "field"; readonly name: string; readonly chunks: Buffer[]; bytes: number }
+  | { readonly kind: "prompt"; characters: number }
+  | { readonly kind: "file" }
+  | { readonly kind: "skipped" };
+
+class Form implements MultipartFacts {
+  readonly #fields = new Map<string, string>();
+  readonly #delimiter: Buffer;
+  #place: "preamble" | "after boundary" | "headers" | "content" | "over";
+  /** What was seen and cannot be told apart yet. Never more than a delimiter's length, or a part's headers. */
+  #held: Buffer;
+  #part: Part = { kind: "skipped" };
+  #preamble = 0;
+  promptCharacters: number | undefined = undefined;
+  files = 0;
+  fileBytes = 0;
+  done = false;
+  bad = false;
+
+  constructor(boundary: string | undefined) {
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
+    this.#place = boundary === undefined ? "over" : "preamble";
+    this.bad = boundary === undefined;
+    // The first boundary may stand at the very beginning, without a line end before it.
+    this.#held = Buffer.from("\r\n");
+  }
+
+  get fields(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#fields);
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#place === "over") return;
+    let bytes: Buffer | undefined = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = empty;
+    while (bytes !== undefined) bytes = this.#step(bytes);
+  }
+
+  end(): void {
+    if (!this.done) this.bad = true;
+    this.#place = "over";
+    this.#held = empty;
+  }
+
+  /** Takes one step and gives what is left; `undefined` when more bytes are needed. */
+  #step(bytes: Buffer): Buffer | undefined {
+    if (this.#place === "after boundary") return this.#afterBoundary(bytes);
+    if (this.#place === "headers") return this.#headers(bytes);
+    if (this.#place === "over") return undefined;
+    const at = bytes.indexOf(this.#delimiter);
+    if (at !== -1) {
+      this.#content(bytes.subarray(0, at));
+      if (this.bad) return undefined;
+      this.#partEnds();
+      this.#place = "after boundary";
+      return bytes.subarray(at + this.#delimiter.length);
+    }
+    // A delimiter may have begun in the last bytes.
+    const sure = Math.max(0, bytes.length - this.#delimiter.length + 1);
+    this.#content(bytes.subarray(0, sure));
+    return this.bad ? undefined : this.#wait(bytes.subarray(sure));
+  }
+
+  #afterBoundary(bytes: Buffer): Buffer | undefined {
+    const lineEnd = bytes.indexOf("\r\n");
+    if (bytes[0] === 0x2d && bytes[1] === 0x2d) {
+      this.done = true;
+      this.#place = "over";
+      return undefined;
+    }
+    if (lineEnd === -1) return bytes.length > maxFieldBytes ? this.#giveUp() : this.#wait(bytes);
+    this.#place = "headers";
+    // The line end stays, so that a part without headers is ended by the same two line ends.
+    return bytes.subarray(lineEnd);
+  }
+
+  #headers(bytes: Buffer): Buffer | undefined {
+    const end = bytes.indexOf(headersEnd);
+    if (end === -1) return bytes.length > maxHeaderBytes ? this.#giveUp() : this.#wait(bytes);
+    this.#part = partFor(bytes.toString("utf8", 0, end));
+    if (this.#part.kind === "file") this.files++;
+    this.#place = "content";
+    return bytes.subarray(end + headersEnd.length);
+  }
+
+  #content(bytes: Buffer): void {
+    const part = this.#part;
+    if (this.#place === "preamble") {
+      this.#preamble += bytes.length;
+      if (this.#preamble > maxPreambleBytes) this.#giveUp();
+    } else if (part.kind === "file") this.fileBytes += bytes.length;
+    else if (part.kind === "prompt") part.characters += codePointsIn(bytes);
+    else if (part.kind === "field" && part.bytes <= maxFieldBytes) {
+      part.bytes += bytes.length;
+      part.chunks.push(Buffer.from(bytes));
+    }
+  }
+
+  #partEnds(): void {
+    const part = this.#part;
+    if (part.kind === "prompt") this.promptCharacters = part.characters;
+    if (part.kind === "field") {
+      this.#fields.set(part.name, Buffer.concat(part.chunks).subarray(0, maxFieldBytes).toString());
+    }
+    this.#part = { kind: "skipped" };
+  }
+
+  #wait(bytes: Buffer): undefined {
+    this.#held = Buffer.from(bytes);
+  }
+
+  #giveUp(): undefined {
+    this.bad = true;
+    this.#place = "over";
+    this.#held = empty;
+  }
+}
+
+const empty = Buffer.alloc(0);
+
+function partFor(headers: string): Part {
+  const disposition = /^content-disposition\s*:(.*)$/im.exec(headers)?.[1] ?? "";
+  const name = /;\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i.exec(disposition);
+  const field = name?.[1] ?? name?.[2] ?? "";
+  if (/;\s*filename\*?\s*=/i.test(disposition)) return { kind: "file" };
+  if (field === "prompt") return { kind: "prompt", characters: 0 };
+  return known.has(field) ? { kind: "field", name: field, chunks: [], bytes: 0 } : { kind: "skipped" };
+}
+
+/** Unicode code points of UTF-8 that may be cut anywhere: all bytes but the continuing ones. */
+function codePointsIn(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) if ((byte & 0xc0) !== 0x80) count++;
+  return count;
+}

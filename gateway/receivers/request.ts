@@ -1,0 +1,57 @@
+// What every request body may say, whatever its endpoint.
+import { listIn, objectIn, textIn } from "./json.ts";
+import type { RequestFacts } from "./receiver.ts";
+
+const maxPairs = 16;
+const maxKeyCharacters = 64;
+const maxValueCharacters = 128;
+const maxUserCharacters = 256;
+
+/**
+ * Model, stream, user and metadata of a request body. A multipart body is given as its fields, where everything is
+ * text: `"true"` asks for a stream too.
+ */
+export function commonFacts(body: unknown): RequestFacts {
+  const request = objectIn(body);
+  if (request === undefined) return { streamed: false };
+  const model = textIn(request.model);
+  const user = (textIn(request.safety_identifier) ?? textIn(request.user))?.slice(0, maxUserCharacters);
+  const metadata = metadataIn(request.metadata);
+  return {
+    ...(model !== undefined && { model }),
+    streamed: request.stream === true || request.stream === "true",
+    ...(user !== undefined && { user }),
+    ...(metadata !== undefined && { metadata }),
+  };
+}
+
+/** OpenAI's limits hold: 16 pairs, keys of 64 characters. Values are cut to 128; what is no text is left out. */
+function metadataIn(value: unknown): Readonly<Record<string, string>> | undefined {
+  const given = objectIn(value);
+  if (given === undefined) return undefined;
+  const pairs: [string, string][] = [];
+  for (const key in given) {
+    const text = given[key];
+    if (typeof text !== "string" || key.length > maxKeyCharacters) continue;
+    if (pairs.push([key, text.slice(0, maxValueCharacters)]) === maxPairs) break;
+  }
+  return pairs.length === 0 ? undefined : Object.fromEntries(pairs);
+}
+
+/** Facts of a request that is streamed as chat and completions are: usage comes only where it is asked for. */
+export function streamFacts(body: unknown): RequestFacts {
+  const facts = commonFacts(body);
+  if (!facts.streamed) return facts;
+  return { ...facts, asksForUsage: objectIn(objectIn(body)?.stream_options)?.include_usage === true };
+}
+
+/** `server_label` of each MCP tool. */
+export function mcpServersIn(tools: unknown): string[] {
+  const labels: string[] = [];
+  for (const entry of listIn(tools)) {
+    const tool = objectIn(entry);
+    const label = tool?.type === "mcp" ? textIn(tool.server_label) : undefined;
+    if (label !== undefined) labels.push(label);
+  }
+  return labels;
+}

@@ -1,0 +1,107 @@
+// Responses that are made: created, or compacted from older ones.
+import { answerReader } from "./answer.ts";
+import type { Dialect, Reading } from "./dialect.ts";
+import { textsOf, tokensOfTexts } from "./estimate.ts";
+import { errorIn } from "./failure.ts";
+import { type JsonObject, listIn, objectIn, textIn } from "./json.ts";
+import type { Receiver } from "./receiver.ts";
+import { commonFacts, mcpServersIn } from "./request.ts";
+import { tokensIn } from "./tokens.ts";
+
+/** Events that end a stream; each carries the whole response. */
+const endings = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
+
+function readResponse(response: JsonObject, over: boolean): Reading {
+  const model = textIn(response.model);
+  const tokens = tokensIn(response.usage);
+  const finish = over ? textIn(response.status) : undefined;
+  const error = errorIn(response);
+  return {
+    ...(model !== undefined && { model }),
+    ...(tokens !== undefined && { tokens }),
+    ...(finish !== undefined && { finish }),
+    ...(error !== undefined && { error }),
+    ...(over && { over }),
+  };
+}
+
+function read(value: unknown): Reading {
+  const said = objectIn(value);
+  if (said === undefined) return {};
+  // A JSON answer has an `object`, an event has a `type`.
+  const type = textIn(said.type);
+  if (type === undefined) return readResponse(said, true);
+  const response = objectIn(said.response);
+  if (response !== undefined) {
+    const reading = readResponse(response, endings.has(type));
+    return type === "response.failed" && reading.error === undefined ? { ...reading, error: {} } : reading;
+  }
+  const error = errorIn(said);
+  return error === undefined ? {} : { error };
+}
+
+const isDelta = (said: JsonObject) => textIn(said.type)?.endsWith(".delta") === true;
+
+function text(value: unknown): string {
+  const said = objectIn(value);
+  if (said === undefined) return "";
+  if (said.type !== undefined) return isDelta(said) ? (textIn(said.delta) ?? "") : "";
+  return listIn(said.output)
+    .flatMap((item) => [...textsOf(objectIn(item)?.content), textIn(objectIn(item)?.arguments) ?? ""])
+    .join("");
+}
+
+export const responsesDialect: Dialect = {
+  read,
+  isToken(value) {
+    const said = objectIn(value);
+    return said !== undefined && isDelta(said) && said.delta !== "" && said.delta !== undefined && said.delta !== 0;
+  },
+  text,
+  tokenMark: '.delta"',
+  wanted: {
+    type: "value",
+    delta: "length",
+    message: "value",
+    code: "value",
+    response: { model: "value", status: "value", usage: "value", error: "value" },
+    model: "value",
+    status: "value",
+    usage: "value",
+    error: "value",
+  },
+};
+
+const receiver = (path: string): Receiver => ({
+  operation: "response",
+  serviceType: "llm_chat",
+  path,
+  methods: ["POST"],
+  upstreamMode: "responses",
+  body: "json",
+  metered: true,
+  readRequest(body) {
+    const request = objectIn(body);
+    const input = request?.input;
+    const messageCount = Array.isArray(input) ? input.length : typeof input === "string" ? 1 : undefined;
+    const mcpServers = mcpServersIn(request?.tools);
+    return {
+      ...commonFacts(body),
+      ...(messageCount !== undefined && { messageCount }),
+      ...(mcpServers.length > 0 && { mcpServers }),
+    };
+  },
+  readAnswer: (head, request) => answerReader(responsesDialect, head, request),
+  estimateInput(body) {
+    const request = objectIn(body);
+    const texts = textsOf(request?.instructions);
+    if (typeof request?.input === "string") texts.push(request.input);
+    for (const item of listIn(request?.input)) {
+      const { content, arguments: asked, output } = objectIn(item) ?? {};
+      texts.push(...textsOf(content), ...textsOf(asked), ...textsOf(output));
+    }
+    return tokensOfTexts(texts);
+  },
+});
+
+export const responses: readonly Receiver[] = [receiver("/v1/responses"), receiver("/v1/responses/compact")];

@@ -1,0 +1,81 @@
+// Token counts as providers spell them, in our one spelling.
+import type { Tokens } from "../../instrumentation/index.ts";
+import { countIn, type JsonObject, objectIn } from "./json.ts";
+
+const first = (...values: readonly unknown[]): number | undefined => {
+  for (const value of values) {
+    const count = countIn(value);
+    if (count !== undefined) return count;
+  }
+  return undefined;
+};
+
+/**
+ * Reads a `usage` object: chat and completions (`prompt_tokens`…), Responses, images, audio and realtime
+ * (`input_tokens`…), DeepSeek (`prompt_cache_hit_tokens`), Moonshot (`cached_tokens` beside the totals), LiteLLM and
+ * OpenRouter (`cache_read_input_tokens`, `cache_write_tokens`). Gives `undefined` where it has no count of input or
+ * output, e.g. for null. A count that is no whole number from 0 up is left out.
+ */
+export function tokensIn(value: unknown): Tokens | undefined {
+  const usage = objectIn(value);
+  if (usage === undefined) return undefined;
+  const input = first(usage.prompt_tokens, usage.input_tokens);
+  const stated = first(usage.completion_tokens, usage.output_tokens);
+  if (input === undefined && stated === undefined) return undefined;
+  const read = details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details");
+  const made = details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details");
+  const reasoning = first(made.reasoning_tokens, usage.reasoning_tokens);
+  const output = withReasoning(input, stated, reasoning, countIn(usage.total_tokens));
+  const cachedInput = first(
+    read.cached_tokens,
+    usage.prompt_cache_hit_tokens,
+    usage.cached_tokens,
+    usage.cache_read_input_tokens,
+  );
+  const cacheWrite = first(
+    read.cache_write_tokens,
+    read.cache_creation_tokens,
+    read.cache_creation_input_tokens,
+    usage.cache_write_tokens,
+    usage.cache_creation_input_tokens,
+  );
+  const audioInput = countIn(read.audio_tokens);
+  const audioOutput = countIn(made.audio_tokens);
+  const imageInput = countIn(read.image_tokens);
+  const imageOutput = countIn(made.image_tokens);
+  return {
+    ...(input !== undefined && { input }),
+    ...(output !== undefined && { output }),
+    ...(cachedInput !== undefined && { cachedInput }),
+    ...(cacheWrite !== undefined && { cacheWrite }),
+    ...(reasoning !== undefined && { reasoning }),
+    ...(audioInput !== undefined && { audioInput }),
+    ...(audioOutput !== undefined && { audioOutput }),
+    ...(imageInput !== undefined && { imageInput }),
+    ...(imageOutput !== undefined && { imageOutput }),
+  };
+}
+
+const none: JsonObject = {};
+
+function details(usage: JsonObject, ...names: readonly string[]): JsonObject {
+  for (const name of names) {
+    const found = objectIn(usage[name]);
+    if (found !== undefined) return found;
+  }
+  return none;
+}
+
+/**
+ * Output with its reasoning. xAI states `completion_tokens` without reasoning; its own total gives that away, since
+ * there total = input + output + reasoning, where elsewhere total = input + output.
+ */
+function withReasoning(
+  input: number | undefined,
+  output: number | undefined,
+  reasoning: number | undefined,
+  total: number | undefined,
+): number | undefined {
+  if (input === undefined || output === undefined || !reasoning) return output;
+  return total === input + output + reasoning ? output + reasoning : output;
+}
