@@ -298,6 +298,9 @@ test("the first rule that matches backend and model wins over later ones and the
   expect(by("gpt-4o-mini")).toEqual(["r1", 7e9]);
   expect(by("gpt-4o-minimal")).toEqual(["r2", 5e9]);
   expect(by("gpt-mini")).toEqual(["r3", 0]);
+  const overlap = rule({ model: "gpt-*-x*-x", free: true });
+  expect(costs({ model: { requested: "gpt-a-x" }, tokens: {} }, [overlap])).toEqual({ status: "unpriced" });
+  expect(costs({ model: { requested: "gpt-a-x-x" }, tokens: {} }, [overlap])).toMatchObject({ status: "custom" });
   const asked = costs(
     { model: { served: "/m/x.gguf", requested: "gpt-x-mini" }, tokens: { input: 1, output: 0 } },
     rules,
@@ -374,6 +377,16 @@ test("no cost is told where there is nothing to price by", () => {
   expect(costs({ model, tokens: { input: 10 } })).toBeUndefined();
   expect(costs({ model, tokens: { input: Number.NaN, output: -5 } })).toBeUndefined();
   expect(costs({ model, tokens: { input: 2 ** 53, output: 1 } })).toBeUndefined();
+  expect(costs({ model, tokens: { input: Number.MAX_SAFE_INTEGER, output: 1 } })).toBeUndefined();
+  const perMinute = [rule({ perAudioMinute: 1 })];
+  for (const audioSeconds of [Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300]) {
+    expect(costs({ operation: "transcription", media: { audioSeconds } }, perMinute)).toBeUndefined();
+  }
+});
+
+test("an embedding has no output to wait for", () => {
+  const both = rule({ inputPerMillion: 1, outputPerMillion: 1 });
+  expect(costs({ operation: "embedding", tokens: { input: 50 } }, [both])).toMatchObject({ nanoUsd: 50_000 });
   expect(costs({ model: { served: "text-embedding-3-small" }, operation: "embedding", tokens: { input: 50 } })).toEqual(
     {
       status: "exact",
@@ -419,7 +432,7 @@ test("an answer from the cache costs nothing, exactly", () => {
 });
 
 test("hostile model names are priced like any other and are not kept past the bound", () => {
-  const rules = [rule({ model: "*".repeat(20) + "a", inputPerMillion: 1 })];
+  const rules = [rule({ model: `${"*".repeat(20)}a`, inputPerMillion: 1 })];
   const priced = price({ rules, remembered: 4 });
   for (const requested of ["__proto__", "constructor", "toString", "", "\n\n", "a".repeat(1_000_000), "gpt-4o\u0000"]) {
     const record = priced(exchangeOf({ model: { requested }, tokens: { input: 1_000, output: 0 } }));

@@ -24,48 +24,44 @@ export interface Charge {
   readonly other: number;
 }
 
-/** The price of so many seconds, in whole nanoseconds. */
-const timed = (seconds: number, rate: Grains): Grains =>
-  Number.isFinite(seconds) && seconds > 0 ? BigInt(Math.round(seconds * 1e9)) * rate : 0n;
+/** So many at a rate; `undefined` where the count is unknown or no count, which a backend's JSON may well hold. */
+const amountOf = (count: number | undefined, rate: Grains | undefined): Grains | undefined =>
+  rate !== undefined && count !== undefined && Number.isSafeInteger(count) && count >= 0
+    ? BigInt(count) * rate
+    : undefined;
 
-const counted = (count: number, rate: Grains): Grains =>
-  Number.isSafeInteger(count) && count > 0 ? BigInt(count) * rate : 0n;
+const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);
 
 /**
  * What an exchange costs. The three parts are exact until each is rounded once, half a nano-USD up. `undefined` where
  * nothing that the tariff charges for was counted, or where a count is so absurd that the sum is no safe integer.
  */
 export function charge(tariff: Tariff, exchange: Exchange, attempt: Attempt): Charge | undefined {
-  const { perAudio, perCharacter, perImage, perRequest, perTime, minimumAudioSeconds = 0 } = tariff;
-  const { audioSeconds, characters, images } = exchange.media ?? {};
-  const forTokens = tariff.tokens && tokenCharge(tariff.tokens, exchange);
-  let { input, output } = forTokens ?? { input: 0n, output: 0n };
-  let other = 0n;
-  let known = forTokens !== undefined;
+  const { minimumAudioSeconds = 0, perRequest } = tariff;
+  const { audioSeconds = Number.NaN, characters, images } = exchange.media ?? {};
+  const heard = audioSeconds > 0 ? Math.max(audioSeconds, minimumAudioSeconds) : audioSeconds;
+  const tokens = tariff.tokens && tokenCharge(tariff.tokens, exchange);
+  const audio = amountOf(nanoseconds(heard), tariff.perAudio);
+  const text = amountOf(characters, tariff.perCharacter);
+  const pictures = amountOf(images, tariff.perImage);
+  const time = amountOf(nanoseconds(attempt.seconds), tariff.perTime);
 
-  if (perAudio !== undefined && audioSeconds !== undefined) {
-    const amount = timed(audioSeconds > 0 ? Math.max(audioSeconds, minimumAudioSeconds) : 0, perAudio);
-    if (exchange.operation === "speech") output += amount;
-    else input += amount;
+  let known = tokens !== undefined;
+  let { input, output } = tokens ?? { input: 0n, output: 0n };
+  let other = 0n;
+  const add = (amount: Grains | undefined, to: "input" | "output" | "other") => {
+    if (amount === undefined) return;
     known = true;
-  }
-  if (perCharacter !== undefined && characters !== undefined) {
-    input += counted(characters, perCharacter);
-    known = true;
-  }
-  if (perImage !== undefined && images !== undefined) {
-    output += counted(images, perImage);
-    known = true;
-  }
-  if (perTime !== undefined) {
-    other += timed(attempt.seconds, perTime);
-    known = true;
-  }
+    if (to === "input") input += amount;
+    else if (to === "output") output += amount;
+    else other += amount;
+  };
+  add(audio, exchange.operation === "speech" ? "output" : "input");
+  add(text, "input");
+  add(pictures, "output");
+  add(time, "other");
   // A fee per request comes on top of what was counted; alone it prices only what is charged by nothing else.
-  if (perRequest !== undefined && (known || tariff.tokens === undefined)) {
-    other += perRequest;
-    known = true;
-  }
+  if (known || tariff.tokens === undefined) add(perRequest, "other");
   if (!known) return undefined;
   const sum = { input: nanoUsd(input), output: nanoUsd(output), other: nanoUsd(other) };
   return Number.isSafeInteger(sum.input + sum.output + sum.other) ? sum : undefined;
