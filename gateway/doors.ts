@@ -13,9 +13,14 @@ export interface Doors {
   admitScrape(req: IncomingMessage): void;
   /** The CORS headers (flat) for an answer to this origin; none unless it is configured. */
   corsHeaders(origin: string | undefined): readonly string[];
+  /** The same for the answer to a preflight request. */
+  preflightHeaders(req: IncomingMessage): readonly string[];
 }
 
 const none: readonly string[] = [];
+
+/** What a page's script may read of an answer, besides the usual. */
+const exposed = "x-request-id, x-tollgate-backend, server-timing, retry-after";
 
 /** Names of this machine that only a client on this machine would use, as they stand in Host and Origin. */
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
@@ -50,21 +55,29 @@ export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminTok
     throw new GatewayError("admin_only");
   };
 
+  const corsHeaders = (origin: string | undefined): readonly string[] => {
+    if (origin === undefined || allowed.size === 0 || !allows(origin)) return none;
+    return ["access-control-allow-origin", origin, "access-control-expose-headers", exposed, "vary", "origin"];
+  };
+
   return {
     admit(req) {
       if (req.headers.origin !== undefined && foreign(req)) throw new GatewayError("foreign_origin");
     },
     admitAdmin: (req) => admitBy(req, [adminToken]),
     admitScrape: (req) => admitBy(req, [metricsToken, adminToken]),
-    corsHeaders(origin) {
-      if (origin === undefined || allowed.size === 0 || !allows(origin)) return none;
+    corsHeaders,
+    preflightHeaders({ headers }) {
+      const cors = corsHeaders(headers.origin);
+      if (cors.length === 0) return none;
+      const asked = headers["access-control-request-headers"];
       return [
-        "access-control-allow-origin",
-        origin,
-        "access-control-expose-headers",
-        "x-request-id, x-tollgate-backend, server-timing, retry-after",
-        "vary",
-        "origin",
+        ...cors,
+        "access-control-allow-methods",
+        "GET, HEAD, POST, PUT, PATCH, DELETE",
+        ...(typeof asked === "string" ? ["access-control-allow-headers", asked] : []),
+        "access-control-max-age",
+        "600",
       ];
     },
   };

@@ -74,6 +74,15 @@ export const failures = {
     "This endpoint does not take that method.",
   ),
   upgrade_required: row("refused", I, 426, "upgrade_required", "warning", "This endpoint speaks WebSocket only."),
+  malformed_http: row("refused", I, 400, "malformed_http", "warning", "This is not a well-formed HTTP/1.1 request."),
+  headers_too_large: row(
+    "refused",
+    "too_large",
+    431,
+    "headers_too_large",
+    "warning",
+    "The request's headers are larger than this gateway takes.",
+  ),
   slow_body: row("refused", I, 408, "request_timeout", "warning", "The request body did not arrive in time."),
   body_too_large: row(
     "refused",

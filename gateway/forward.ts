@@ -4,23 +4,23 @@ import { ExchangeDraft } from "../instrumentation/index.ts";
 import { callerOf, purposeOf } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
 import { intake } from "./intake.ts";
+import { listModels } from "./models.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
 import { replyError } from "./reply.ts";
 import { send } from "./send.ts";
-import { Failed, type ForwardOptions } from "./sending.ts";
+import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
 import { target } from "./target.ts";
 
-/** Forwards one request. Never rejects; the answer, the record and the clean-up are all its own. */
-export type Forward = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
-
 export function forward(options: ForwardOptions): Forward {
-  const { pipeline, traces, observers } = options;
+  const { pipeline, traces } = options;
   const { clock, uuid } = options.surroundings;
   const { now } = clock;
+  const open = new Set<Passage>();
+  let becameQuiet = () => {};
 
-  return async (req, res) => {
+  const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { fleet, doors, clientAddress } = options.setting();
     const place = target(req.url);
     const { receiver } = receiverFor(req.method ?? "GET", place?.path ?? "/v1/");
@@ -38,9 +38,13 @@ export function forward(options: ForwardOptions): Forward {
       purpose: purposeOf(req),
     });
     draft.upstreamMode = receiver.upstreamMode;
-    observers.opened();
     pipeline.opened({ id, operation: receiver.operation, openedAt: draft.opening.openedAt });
-    const passage = new Passage({ req, res, draft, receiver, now, pipeline, recorded: observers.recorded });
+    const recorded = () => {
+      open.delete(passage);
+      if (open.size === 0) becameQuiet();
+    };
+    const passage = new Passage({ req, res, draft, receiver, now, pipeline, recorded });
+    open.add(passage);
     const corsHeaders = doors.corsHeaders(req.headers.origin);
     try {
       if (place === undefined) throw new GatewayError("invalid_path");
@@ -49,12 +53,34 @@ export function forward(options: ForwardOptions): Forward {
       const taken = await intake({ req, res, receiver, limits: fleet.config.limits, draft, now });
       passage.facts = taken.facts;
       passage.json = taken.json;
-      await send({ options, fleet, passage, taken, path: place.path, query: place.query, corsHeaders });
+      const sending = { options, fleet, passage, taken, path: place.path, query: place.query, corsHeaders };
+      if (receiver.path === "/v1/models" && req.method === "GET") await listModels(sending);
+      else await send(sending);
     } catch (error) {
       refuse(passage, error, corsHeaders);
     }
     await passage.over;
     passage.record();
+  };
+
+  return {
+    take,
+    get open() {
+      return open.size;
+    },
+    quiet: () =>
+      open.size === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            becameQuiet = resolve;
+          }),
+    cut() {
+      for (const passage of open) {
+        passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period."));
+        passage.onLeave();
+        passage.res.destroy();
+      }
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import zlib from "node:zlib";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { Limits } from "./config/config.ts";
 import { ClientLeft, GatewayError } from "./errors.ts";
-import { multipartFacts } from "./receivers/index.ts";
+import { multipartFacts } from "./receivers/multipart.ts";
 import type { Receiver, RequestFacts } from "./receivers/receiver.ts";
 import { upload } from "./upload.ts";
 
@@ -56,10 +56,10 @@ export async function intake(options: IntakeOptions): Promise<Intake> {
   }
   const form = multipart && receiver.body !== "opaque" ? multipartFacts(type) : undefined;
   const stream = upload({ ...options, limit, ...(form && { watch: form }) });
-  if (form) await stream.until(() => form.done, limits.multipartHeadBytes);
+  if (form) await stream.until(() => form.done || form.fields.model !== undefined, limits.multipartHeadBytes);
   return {
     body: stream.body,
-    facts: form ? () => form.facts() : () => noFacts,
+    facts: form ? () => receiver.readRequest(form.fields) : () => noFacts,
     ...(announced !== undefined && { length: announced }),
   };
 }

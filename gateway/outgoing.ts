@@ -3,8 +3,8 @@ import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumen
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
 import type { Passage } from "./passage.ts";
-import { askForUsage } from "./receivers/index.ts";
 import type { Sending } from "./sending.ts";
+import { askForUsage } from "./usage-filter.ts";
 
 /** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
 export function outgoing(

@@ -1,12 +1,12 @@
 // Sends a request on: chooses the backend, tries, tries again where that is safe, and says how it ended.
 import type { HeldAnswer } from "./attempt.ts";
-import { GatewayError, outcomeOf } from "./errors.ts";
-import type { Fleet, Upstream } from "./fleet.ts";
+import { outcomeOf } from "./errors.ts";
+import type { Upstream } from "./fleet.ts";
 import { headersToClient } from "./headers.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { learn } from "./passage.ts";
 import { reply } from "./reply.ts";
-import { Failed, type Sending } from "./sending.ts";
+import { Failed, noRoute, type Sending } from "./sending.ts";
 import { tryOnce } from "./try.ts";
 import { failureOfStatus } from "./verdict.ts";
 
@@ -68,19 +68,6 @@ function relay({ passage, corsHeaders }: Sending, upstream: Upstream, held: Held
     ...ownHeaders(passage, upstream),
     ...corsHeaders,
   ]);
-}
-
-function noRoute(model: string | undefined, fleet: Fleet): GatewayError {
-  if (model === undefined) return new GatewayError("no_route", "No backend is configured.");
-  const served = fleet.upstreams
-    .flatMap(({ backend }) => backend.models)
-    .slice(0, 20)
-    .join(", ");
-  return new GatewayError(
-    "no_route",
-    `No backend serves the model '${model.slice(0, 100)}'. This gateway serves: ${served}. See GET /v1/models, or add the model to a backend in the gateway's config.`,
-    "model",
-  );
 }
 
 const rejectsStreamOptions = ({ body }: HeldAnswer): boolean =>

@@ -1,4 +1,5 @@
 // What the stages of forwarding share: what they are given once, and what they hand on for each request.
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pipeline, TraceSource } from "../instrumentation/index.ts";
 import type { ClientAddress } from "./caller.ts";
 import type { Doors } from "./doors.ts";
@@ -7,6 +8,17 @@ import type { Fleet } from "./fleet.ts";
 import type { Intake } from "./intake.ts";
 import type { Passage } from "./passage.ts";
 import type { Surroundings } from "./surroundings.ts";
+
+export interface Forward {
+  /** Forwards one request. Never rejects; the answer, the record and the clean-up are all its own. */
+  take(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /** Requests that have no record yet. */
+  readonly open: number;
+  /** Resolves when none is open. */
+  quiet(): Promise<void>;
+  /** Ends whatever is open, as `shutting_down`. */
+  cut(): void;
+}
 
 /** The present configuration in the form that a request needs; a request keeps the one that it began with. */
 export interface Setting {
@@ -28,9 +40,6 @@ export interface ForwardOptions {
 
 /** Told of what has no record yet; must not throw. */
 export interface ForwardObservers {
-  opened(): void;
-  /** The record of a request was handed to the pipeline. */
-  recorded(): void;
   streamOpened(): void;
   streamClosed(): void;
   /** A reader of answers threw: the bytes went on, the record lacks what it would have said. */
@@ -55,4 +64,18 @@ export class Failed extends GatewayError {
     super(kind);
     this.detail = detail;
   }
+}
+
+/** The refusal for a model that no backend serves; it says what is served. */
+export function noRoute(model: string | undefined, fleet: Fleet): GatewayError {
+  if (model === undefined) return new GatewayError("no_route", "No backend is configured.");
+  const served = fleet.upstreams
+    .flatMap(({ backend }) => backend.models)
+    .slice(0, 20)
+    .join(", ");
+  return new GatewayError(
+    "no_route",
+    `No backend serves the model '${model.slice(0, 100)}'. This gateway serves: ${served}. See GET /v1/models, or add the model to a backend in the gateway's config.`,
+    "model",
+  );
 }

@@ -6,9 +6,9 @@ import { failures, GatewayError } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import { headerIn } from "./headers.ts";
 import { outgoing, ownHeaders } from "./outgoing.ts";
-import { usageFilter } from "./receivers/index.ts";
 import type { Sending } from "./sending.ts";
 import { type Tap, tap } from "./tap.ts";
+import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus } from "./verdict.ts";
 
 export async function tryOnce(

@@ -1,0 +1,59 @@
+// The API port: what is forwarded, what is answered here, and what stands behind the admin door.
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { Hono } from "hono";
+import { type CountedOptions, counted } from "./counted.ts";
+import type { Doors } from "./doors.ts";
+import { GatewayError } from "./errors.ts";
+import type { HealthAnswer } from "./ops.ts";
+import { replyError } from "./reply.ts";
+import type { Forward } from "./sending.ts";
+import type { Bindings } from "./server.ts";
+
+export interface AppOptions extends CountedOptions {
+  readonly forward: Forward;
+  readonly doors: () => Doors;
+  readonly health: () => HealthAnswer;
+}
+
+/** Builds the app of the API port. */
+export function app({ forward, doors, health, now, served }: AppOptions): Hono<Bindings> {
+  const hono = new Hono<Bindings>();
+
+  const count = counted({ now, served });
+
+  const preflight = count("/v1/*", ({ env: { incoming, outgoing } }) => {
+    outgoing.writeHead(204, [
+      "allow",
+      "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+      ...doors().preflightHeaders(incoming),
+    ]);
+    outgoing.end();
+    return RESPONSE_ALREADY_SENT;
+  });
+
+  hono.all("/v1/*", (context) => {
+    if (context.req.method === "OPTIONS") return preflight(context);
+    void forward.take(context.env.incoming, context.env.outgoing);
+    return RESPONSE_ALREADY_SENT;
+  });
+  hono.get(
+    "/health",
+    count("/health", (context) => {
+      const { status, body } = health();
+      return context.json(body, status);
+    }),
+  );
+  hono.all(
+    "*",
+    count("other", ({ env: { incoming, outgoing } }) => {
+      try {
+        doors().admitAdmin(incoming);
+        replyError(outgoing, { kind: "no_such_path" });
+      } catch (error) {
+        replyError(outgoing, { kind: error instanceof GatewayError ? error.kind : "internal" });
+      }
+      return RESPONSE_ALREADY_SENT;
+    }),
+  );
+  return hono;
+}

@@ -1,0 +1,176 @@
+// The gateway as one thing: two listeners over one configuration, that can be reloaded, drained and stopped.
+
+import { traceSource } from "../instrumentation/index.ts";
+import { app } from "./app.ts";
+import { availability } from "./availability.ts";
+import { clientAddress } from "./caller.ts";
+import type { Config } from "./config/config.ts";
+import { doors } from "./doors.ts";
+import { type Fleet, fleet } from "./fleet.ts";
+import { forward } from "./forward.ts";
+import { health } from "./health.ts";
+import { type HealthAnswer, ops } from "./ops.ts";
+import { realtime } from "./realtime/realtime.ts";
+import type { ForwardOptions, Setting } from "./sending.ts";
+import { type Listening, listen } from "./server.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+export interface GatewayOptions {
+  /** Complete: a demo backend, where one is wanted, is among its backends. */
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  readonly surroundings: Surroundings;
+  readonly version: string;
+}
+
+export interface Gateway {
+  /** Where it listens, e.g. `http://127.0.0.1:8088`. */
+  readonly url: string;
+  readonly opsUrl: string;
+  /** Requests that are open now. */
+  readonly open: number;
+  /** Takes on a new configuration; open requests finish under the old one. Listeners stay as they are. */
+  reload(config: Config): void;
+  /** Not ready, no new work; resolves when every open request is over, at the latest after `shutdownSeconds`, and the telemetry is flushed. */
+  shutdown(): Promise<void>;
+  /** Ends at once, cutting off what is open. */
+  abort(): void;
+}
+
+/** Starts the gateway. Rejects with one plain sentence when it cannot listen. */
+export async function gateway({ config, telemetry, surroundings, version }: GatewayOptions): Promise<Gateway> {
+  const { clock } = surroundings;
+  const startedAt = clock.wall();
+  let draining = false;
+
+  const makeFleet = (next: Config, previous?: Fleet): Fleet =>
+    fleet({
+      config: next,
+      availability: availability({ backends: next.backends.map(({ name }) => name), now: clock.now }),
+      certificateSeen: telemetry.certificateSeen,
+      ...(previous && { previous }),
+    });
+  const makeSetting = (next: Config, previous?: Fleet): Setting => ({
+    fleet: makeFleet(next, previous),
+    doors: doors(next),
+    clientAddress: clientAddress(next.trustedProxies),
+  });
+  let setting = makeSetting(config);
+
+  telemetry.watchBackends(() =>
+    setting.fleet.upstreams.map(({ backend, transport }) => ({
+      name: backend.name,
+      up: setting.fleet.availability.up(backend.name),
+      inflight: transport.inflight,
+      limit: backend.maxConnections,
+    })),
+  );
+
+  const healthOf = (ready: boolean): HealthAnswer =>
+    health({
+      version,
+      startedAt,
+      now: clock.wall(),
+      backends: setting.fleet.upstreams.map(({ backend: { name } }) => ({
+        name,
+        up: setting.fleet.availability.up(name),
+      })),
+      draining: ready && draining,
+    });
+
+  const forwardOptions: ForwardOptions = {
+    setting: () => setting,
+    pipeline: telemetry.pipeline,
+    surroundings,
+    traces: traceSource(surroundings.fillRandom),
+    exportsSpans: telemetry.exportsSpans,
+    draining: () => draining,
+    observers: {
+      streamOpened: telemetry.streamOpened,
+      streamClosed: telemetry.streamClosed,
+      watchFailed: (error) => telemetry.troubled("tap", error),
+    },
+  };
+  const forwarding = forward(forwardOptions);
+  const sessions = realtime(forwardOptions);
+  const quiet = async () => {
+    await Promise.all([forwarding.quiet(), sessions.quiet()]);
+  };
+
+  const shared = {
+    doors: () => setting.doors,
+    health: () => healthOf(false),
+    now: clock.now,
+    served: telemetry.httpServed,
+  };
+  const { listen: at } = config;
+  const api = await listen({
+    app: app({ ...shared, forward: forwarding }),
+    host: at.host,
+    port: at.port,
+    oddTarget: (req, res) => void forwarding.take(req, res),
+    upgrade: sessions,
+    malformed: (code) => telemetry.malformed(code),
+  });
+  let opsPort: Listening;
+  try {
+    opsPort = await listen({
+      app: ops({ ...shared, ready: () => healthOf(true), scrape: telemetry.scrape }),
+      host: at.opsHost,
+      port: at.opsPort,
+    });
+  } catch (error) {
+    api.destroy();
+    await api.close();
+    throw error;
+  }
+
+  const cut = () => {
+    forwarding.cut();
+    sessions.cut();
+    api.destroy();
+    void setting.fleet.destroy();
+  };
+
+  return {
+    url: urlOf(api),
+    opsUrl: urlOf(opsPort),
+    get open() {
+      return forwarding.open + sessions.open;
+    },
+    reload(next) {
+      const before = setting;
+      setting = makeSetting(next, before.fleet);
+      const kept = new Set(setting.fleet.upstreams);
+      for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();
+    },
+    async shutdown() {
+      draining = true;
+      const closed = api.close();
+      await within(setting.fleet.config.shutdownSeconds, quiet());
+      cut();
+      // What was cut is recorded, too, before the exporters go.
+      await within(1, quiet());
+      await telemetry.shutdown();
+      opsPort.destroy();
+      await Promise.all([closed, opsPort.close()]);
+    },
+    abort() {
+      cut();
+      opsPort.destroy();
+    },
+  };
+}
+
+/** Waits for a promise, but no longer than so many seconds. */
+async function within(seconds: number, wanted: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, seconds * 1000);
+  });
+  await Promise.race([wanted, late]);
+  clearTimeout(timer);
+}
+
+const urlOf = ({ host, port }: Listening): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

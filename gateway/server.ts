@@ -1,0 +1,130 @@
+// A plain HTTP server around a Hono app: strict parsing, OpenAI-shaped answers to what is not HTTP, orderly closing.
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import type { Hono } from "hono";
+import { errorBody, failures } from "./errors.ts";
+import { replyError } from "./reply.ts";
+import { target } from "./target.ts";
+
+export type Bindings = { Bindings: HttpBindings };
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly server: Server;
+  /** Takes no new connections, closes idle ones, and resolves when the last is gone. */
+  close(): Promise<void>;
+  /** Cuts off whatever is open. */
+  destroy(): void;
+}
+
+export interface ServeOptions {
+  readonly app: Hono<Bindings>;
+  readonly host: string;
+  readonly port: number;
+  /** Takes requests whose target is no plain path, before any routing sees them. */
+  readonly oddTarget?: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Which requests may leave HTTP for a WebSocket, and where they go then. */
+  readonly upgrade?: {
+    wanted(req: IncomingMessage): boolean;
+    take(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  };
+  /** Told of requests that never became any, by the parser's code. */
+  readonly malformed?: (code: string) => void;
+}
+
+/** Starts listening. Rejects with an error that names address and port when that is not possible. */
+export function listen({ app, host, port, oddTarget, upgrade, malformed }: ServeOptions): Promise<Listening> {
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false });
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    answering.set(req.socket, res);
+    if (target(req.url) === undefined) {
+      if (oddTarget) oddTarget(req, res);
+      else replyError(res, { kind: "invalid_path" });
+    } else void listener(req, res);
+  };
+  const server = createServer(
+    {
+      maxHeaderSize: 32 * 1024,
+      headersTimeout: 60_000,
+      // Bodies have their own limit, which is answered in OpenAI's shape and recorded.
+      requestTimeout: 0,
+      keepAliveTimeout: 75_000,
+      shouldUpgradeCallback: (req) => upgrade?.wanted(req) ?? false,
+    },
+    onRequest,
+  );
+  server.on("checkContinue", onRequest);
+  if (upgrade) server.on("upgrade", (req, socket, head) => upgrade.take(req, socket, head));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const code = error.code ?? "HPE_UNKNOWN";
+    if (code === "ECONNRESET" || !socket.writable || answering.get(socket)?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    malformed?.(code);
+    socket.end(notHttp(code));
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)));
+    server.listen({ host, port }, () => {
+      const address = server.address() as AddressInfo;
+      resolve({
+        host,
+        port: address.port,
+        server,
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            server.closeIdleConnections();
+          }),
+        destroy: () => server.closeAllConnections(),
+      });
+    });
+  });
+}
+
+/** The raw answer to something that the parser refused. */
+function notHttp(code: string): string {
+  const kind =
+    code === "HPE_HEADER_OVERFLOW"
+      ? "headers_too_large"
+      : code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "slow_body"
+        : "malformed_http";
+  const { status } = failures[kind];
+  const body = errorBody(kind);
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "connection: close",
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "",
+    body,
+  ].join("\r\n");
+}
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new Error(
+        `port ${port} on ${host} is in use: stop what uses it, or choose another with PORT or METRICS_PORT`,
+        { cause: error },
+      );
+    case "EACCES":
+      return new Error(
+        `port ${port} on ${host} may not be used by this user: choose one above 1023 with PORT or METRICS_PORT`,
+        { cause: error },
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new Error(`${host} is no address of this machine: set HOST (or listen.host) to one that is`, {
+        cause: error,
+      });
+    default:
+      return new Error(`cannot listen on ${host}:${port}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,37 @@
+// What the gateway needs of instrumentation, and nothing more; how it is put together is the composition's affair.
+import type { Pipeline } from "../instrumentation/index.ts";
+
+/** An HTTP request that was answered here, without becoming an exchange (health, metrics, preflight, not found). */
+export interface HttpServed {
+  readonly method: string;
+  /** A route template, never the raw path. */
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+export interface Telemetry {
+  readonly pipeline: Pipeline;
+  readonly exportsSpans: boolean;
+  /** The Prometheus text of now. */
+  scrape(): Promise<string>;
+  httpServed(served: HttpServed): void;
+  streamOpened(): void;
+  streamClosed(): void;
+  /** Part of the gateway's own watching failed; the traffic went on. */
+  troubled(part: string, error: unknown): void;
+  /** Bytes came that were no HTTP request; `code` is the parser's. */
+  malformed(code: string): void;
+  certificateSeen(backend: string, expiry: number): void;
+  reloaded(result: "success" | "failure"): void;
+  /** Read at each scrape. */
+  watchBackends(read: () => readonly BackendState[]): void;
+  shutdown(): Promise<void>;
+}
+
+export interface BackendState {
+  readonly name: string;
+  readonly up: boolean;
+  readonly inflight: number;
+  readonly limit: number;
+}

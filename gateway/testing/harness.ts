@@ -1,0 +1,110 @@
+// Starts a whole gateway for a test: real sockets on free ports, everything measured, every exchange kept for asking.
+import { randomFillSync, randomUUID } from "node:crypto";
+import { expect } from "vitest";
+import { type Exchange, type Exporter, pipeline } from "../../instrumentation/index.ts";
+import { backend } from "../config/builtin.ts";
+import type { Backend, Config } from "../config/config.ts";
+import { load } from "../config/load.ts";
+import { type Gateway, gateway } from "../gateway.ts";
+import type { Surroundings } from "../surroundings.ts";
+import type { Telemetry } from "../telemetry.ts";
+
+export interface Tollgate {
+  /** Base URL for a client, with `/v1`. */
+  readonly url: string;
+  readonly opsUrl: string;
+  readonly gateway: Gateway;
+  /** Every exchange so far, as exporters see it, in the order of their ends. */
+  readonly exchanges: readonly Exchange[];
+  /** The next exchange that this was not asked for yet. */
+  nextExchange(): Promise<Exchange>;
+  /** All exchanges, once there are at least so many. */
+  settled(count: number): Promise<readonly Exchange[]>;
+  close(): Promise<void>;
+}
+
+export const surroundings: Surroundings = {
+  clock: { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() },
+  fillRandom: randomFillSync,
+  uuid: randomUUID,
+};
+
+/** A backend that takes every model. `url` is without `/v1`. */
+export const backendAt = (url: string, overrides: Partial<Backend> = {}): Backend => ({
+  ...backend({ name: "fake", provider: "openai", baseUrl: `${url}/v1`, models: ["*"], key: "sk-backend-key" }),
+  ...overrides,
+});
+
+/** The embedded defaults on free ports, with what a test wants otherwise. */
+export function testConfig(overrides: Partial<Config> = {}): Config {
+  const loaded = load({ env: {}, cwd: "/nonexistent" });
+  if ("problems" in loaded) throw new Error(JSON.stringify(loaded.problems));
+  return {
+    ...loaded.config,
+    demo: false,
+    shutdownSeconds: 1,
+    listen: { host: "127.0.0.1", port: 0, opsHost: "127.0.0.1", opsPort: 0 },
+    ...overrides,
+  };
+}
+
+/** Starts a gateway; close it at the end of the test. */
+export async function startTollgate(overrides: Partial<Config> = {}): Promise<Tollgate> {
+  const config = testConfig(overrides);
+  const exchanges: Exchange[] = [];
+  let taken = 0;
+  const keep: Exporter = {
+    name: "test",
+    export: (record) => {
+      if (record.kind === "exchange") exchanges.push(record);
+    },
+    shutdown: async () => {},
+  };
+  const records = pipeline({
+    processors: [],
+    exporters: [keep],
+    troubles: {
+      exporterFailed: (_, error) => {
+        throw error;
+      },
+      recordLost: () => {},
+    },
+  });
+  const telemetry: Telemetry = {
+    pipeline: records,
+    exportsSpans: false,
+    scrape: async () => "",
+    httpServed: () => {},
+    streamOpened: () => {},
+    streamClosed: () => {},
+    troubled: () => {},
+    malformed: () => {},
+    certificateSeen: () => {},
+    reloaded: () => {},
+    watchBackends: () => {},
+    shutdown: () => records.shutdown(),
+  };
+  const running = await gateway({ config, telemetry, surroundings, version: "0.0.0-test" });
+  let closed: Promise<void> | undefined;
+  return {
+    url: `${running.url}/v1`,
+    opsUrl: running.opsUrl,
+    gateway: running,
+    exchanges,
+    async nextExchange() {
+      const at = taken++;
+      await expect.poll(() => exchanges.length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(at);
+      const exchange = exchanges[at];
+      if (exchange === undefined) throw new Error("no exchange was recorded");
+      return exchange;
+    },
+    async settled(count) {
+      await expect.poll(() => exchanges.length, { timeout: 20_000, interval: 5 }).toBeGreaterThanOrEqual(count);
+      return exchanges;
+    },
+    close() {
+      closed ??= running.shutdown();
+      return closed;
+    },
+  };
+}

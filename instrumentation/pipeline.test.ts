@@ -1,0 +1,86 @@
+import { expect, test, vi } from "vitest";
+import type { UsageRecord } from "./exchange.ts";
+import { type Exporter, type Processor, pipeline } from "./pipeline.ts";
+
+const record = (id: string): UsageRecord => ({ kind: "tracked", id, openedAt: 0, service: "s" });
+const collector = (name: string) => {
+  const seen: UsageRecord[] = [];
+  return {
+    seen,
+    exporter: { name, export: (one: UsageRecord) => void seen.push(one), shutdown: async () => {} } satisfies Exporter,
+  };
+};
+const troubles = () => ({ exporterFailed: vi.fn(), recordLost: vi.fn() });
+
+test("processors run in order, and every exporter sees what came out of the last", async () => {
+  const rename = (suffix: string): Processor =>
+    Object.defineProperty((one: UsageRecord) => ({ ...one, id: one.id + suffix }), "name", { value: suffix });
+  const [a, b] = [collector("a"), collector("b")];
+  const line = pipeline({
+    processors: [rename("1"), rename("2")],
+    exporters: [a.exporter, b.exporter],
+    troubles: troubles(),
+  });
+  line.record(record("x"));
+  await line.shutdown();
+  expect([a.seen[0]?.id, b.seen[0]?.id]).toEqual(["x12", "x12"]);
+});
+
+test("nothing of it happens within the turn that recorded", () => {
+  const { seen, exporter } = collector("a");
+  let later = () => {};
+  const line = pipeline({
+    processors: [],
+    exporters: [exporter],
+    troubles: troubles(),
+    defer: (task) => {
+      later = task;
+    },
+  });
+  line.record(record("x"));
+  line.record(() => record("y"));
+  expect(seen).toEqual([]);
+  later();
+  expect(seen.map(({ id }) => id)).toEqual(["x", "y"]);
+});
+
+test("an exporter that throws is counted, and the others still get the record", async () => {
+  const { seen, exporter } = collector("good");
+  const counts = troubles();
+  const bad: Exporter = {
+    name: "bad",
+    export: () => {
+      throw new Error("no");
+    },
+    shutdown: async () => {},
+  };
+  const line = pipeline({ processors: [], exporters: [bad, exporter], troubles: counts });
+  line.record(record("x"));
+  await line.shutdown();
+  expect(seen).toHaveLength(1);
+  expect(counts.exporterFailed).toHaveBeenCalledExactlyOnceWith("bad", expect.any(Error));
+});
+
+test("a record whose processor throws is dropped and counted, and the next is processed", async () => {
+  const { seen, exporter } = collector("a");
+  const counts = troubles();
+  function picky(one: UsageRecord) {
+    if (one.id === "bad") throw new Error("no");
+    return one;
+  }
+  const line = pipeline({ processors: [picky], exporters: [exporter], troubles: counts });
+  line.record(record("bad"));
+  line.record(record("good"));
+  await line.shutdown();
+  expect(seen.map(({ id }) => id)).toEqual(["good"]);
+  expect(counts.recordLost).toHaveBeenCalledExactlyOnceWith("picky", "processor_failed");
+});
+
+test("a shutdown waits for no exporter longer than it may, and never rejects", async () => {
+  const counts = troubles();
+  const hanging: Exporter = { name: "hanging", export: () => {}, shutdown: () => new Promise(() => {}) };
+  const rejecting: Exporter = { name: "rejecting", export: () => {}, shutdown: () => Promise.reject(new Error("no")) };
+  const line = pipeline({ processors: [], exporters: [hanging, rejecting], troubles: counts, shutdownMillis: 20 });
+  await line.shutdown();
+  expect(counts.exporterFailed.mock.calls.map(([name]) => name).sort()).toEqual(["hanging", "rejecting"]);
+});
