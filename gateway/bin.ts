@@ -1,11 +1,8 @@
 #!/usr/bin/env node
 // The `tollgate` program: checks that this Node can run it before it loads anything that only a newer one can.
-// Old syntax on purpose, so that an old Node gets as far as the sentence that helps.
-import process from "node:process";
+// Old syntax and no static import on purpose, so that an old Node gets as far as the sentence that helps.
 
-const major = Number(process.versions.node.split(".")[0]);
-
-if (major < 24) {
+if (Number(process.versions.node.split(".")[0]) < 24) {
   process.stderr.write(
     "tollgate: needs Node 24 or newer, and this is Node " +
       process.versions.node +
@@ -13,15 +10,15 @@ if (major < 24) {
   );
   process.exitCode = 1;
 } else {
-  import("./command.ts").then((loaded) =>
-    loaded
-      .command(process.argv.slice(2), {
-        out: (text) => process.stdout.write(text),
-        err: (text) => process.stderr.write(text),
-      })
-      .then((code) => {
-        // Not process.exit: what was written to a pipe may still be on its way.
-        process.exitCode = code;
-      }),
-  );
+  const output = {
+    out: (text: string) => process.stdout.write(text),
+    err: (text: string) => process.stderr.write(text),
+  };
+  import("./command.ts")
+    .then((loaded) => loaded.command(process.argv.slice(2), output))
+    .then((code) => {
+      // Not process.exit at once: what was written to a pipe may still be on its way.
+      process.exitCode = code;
+      setTimeout(() => process.exit(code), 1000).unref();
+    });
 }
