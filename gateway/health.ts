@@ -19,13 +19,19 @@ export interface HealthSnapshot {
   readonly version: string;
   /** Unix milliseconds. */
   readonly startedAt: number;
+  /** Unix milliseconds. */
   readonly now: number;
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
+  /** Absent while no store is configured. */
   readonly database?: "connected" | "disconnected";
+  /** The gateway takes no new work; true only where that is asked about (`/ready`). */
   readonly draining: boolean;
 }
 
-/** The answer and its HTTP status: 503 when unhealthy, that is when nothing could be forwarded. */
+/**
+ * The answer and its HTTP status. Unhealthy, and 503: every backend is down, or the gateway drains. Degraded, yet 200:
+ * some backends are down, or the store is away; requests still flow.
+ */
 export function health({ version, startedAt, now, backends, database, draining }: HealthSnapshot): {
   status: 200 | 503;
   body: Health;
@@ -39,7 +45,8 @@ export function health({ version, startedAt, now, backends, database, draining }
       status: unhealthy ? "unhealthy" : degraded ? "degraded" : "healthy",
       service: "tollgate",
       version,
-      uptime: Math.round(now - startedAt) / 1000,
+      // The wall clock may be set back.
+      uptime: Math.max(0, Math.round(now - startedAt)) / 1000,
       database: database ?? "none",
       services: Object.fromEntries(backends.map(({ name, up }) => [name, up])),
       timestamp: new Date(now).toISOString(),
