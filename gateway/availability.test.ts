@@ -42,13 +42,13 @@ test("failures further apart than the window are not in a row", () => {
   const { fail, wait, up } = scene();
   for (let failure = 0; failure < 10; failure += 1) {
     fail(1);
-    wait(300.001);
+    wait(900.001);
   }
   fail(1);
   expect(up("a")).toBe(true);
-  wait(300);
+  wait(900);
   fail(1);
-  wait(300);
+  wait(900);
   fail(1);
   expect(up("a")).toBe(false);
 });

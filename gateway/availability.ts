@@ -16,7 +16,7 @@ export interface AvailabilityOptions {
   readonly now: () => number;
   /** Failures in a row that make a backend count as down. */
   readonly failures?: number;
-  /** Failures further apart than this are not in a row, seconds. A backend that hangs needs time to fail. */
+  /** Failures further apart than this are not in a row, seconds. Longer than a backend that hangs takes to fail. */
   readonly windowSeconds?: number;
   /** Without news for so long, a backend that was down is given the benefit of the doubt, seconds. */
   readonly restSeconds?: number;
@@ -30,7 +30,7 @@ export function availability({
   backends,
   now,
   failures = 3,
-  windowSeconds = 300,
+  windowSeconds = 900,
   restSeconds = 30,
 }: AvailabilityOptions): Availability {
   const states = new Map(backends.map((name) => [name, { inARow: 0, lastAt: now() }]));
