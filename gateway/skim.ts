@@ -11,12 +11,6 @@ const maxValueBytes = 16 * 1024;
 const maxKeyBytes = 256;
 const maxItems = 256;
 
-/** Bytes that a base64 text stands for. Line breaks and the like are not expected. */
-export function base64Size(text: string): number {
-  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  return Math.floor(((text.length - padding) * 3) / 4);
-}
-
 interface Frame {
   readonly wanted: readonly [Wanted] | { readonly [key: string]: Wanted };
   readonly into: unknown[] | Record<string, unknown>;

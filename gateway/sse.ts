@@ -18,18 +18,22 @@ const past = (bytes: Buffer, at: number) => (bytes[at] === CR && bytes[at + 1] =
  */
 export function eventEnd(bytes: Buffer, from = 0, before?: number): number {
   if (from === 0 && endsEvent(before, bytes[0])) return past(bytes, 0);
-  for (let at = nextLineEnd(bytes, from); at !== -1; at = nextLineEnd(bytes, at + 1)) {
-    if (endsEvent(bytes[at], bytes[at + 1])) return past(bytes, at + 1);
+  return (bytes.indexOf(CR, from) === -1 ? plainEnd : anyEnd)(bytes, from);
+}
+
+/** Where lines end in LF alone, as they nearly always do. Searching one byte is several times faster than two. */
+function plainEnd(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at + 1] === LF) return at + 2;
   }
   return -1;
 }
 
-function nextLineEnd(bytes: Buffer, from: number): number {
-  const lf = bytes.indexOf(LF, from);
-  const stop = lf === -1 ? bytes.length : lf;
-  // Where lines end in LF alone, this looks at the same few bytes that the search for LF has just passed.
-  for (let at = from; at < stop; at++) if (bytes[at] === CR) return at;
-  return lf;
+function anyEnd(bytes: Buffer, from: number): number {
+  for (let at = from; at < bytes.length - 1; at++) {
+    if (endsEvent(bytes[at], bytes[at + 1])) return past(bytes, at + 1);
+  }
+  return -1;
 }
 
 /** One past the last blank line; 0 when there is none. `before` as in `eventEnd`. */
@@ -57,8 +61,9 @@ export function eventStart(bytes: Buffer, end: number): number {
 
 /** Calls `look` with each event of a run of whole events, in order, until it returns true. */
 export function eachEvent(events: Buffer, look: (event: Buffer) => boolean | undefined): void {
+  const next = events.indexOf(CR) === -1 ? plainEnd : anyEnd;
   for (let start = 0; start < events.length; ) {
-    const found = eventEnd(events, start);
+    const found = next(events, start);
     const end = found === -1 ? events.length : found;
     if (look(events.subarray(start, end)) === true) return;
     start = end;
@@ -67,6 +72,35 @@ export function eachEvent(events: Buffer, look: (event: Buffer) => boolean | und
 
 const startsWithData = (bytes: Buffer) =>
   bytes[0] === 0x64 && bytes[1] === 0x61 && bytes[2] === 0x74 && bytes[3] === 0x61 && bytes[4] === 0x3a;
+
+/**
+ * Whether an event of this run may be an error by how its lines begin: `event: error` or `data: {"error"`. What a user
+ * or a model wrote cannot look so, since in JSON it has no line ends. Cheap; says true too often rather than too seldom.
+ */
+export function mayHoldError(events: Buffer): boolean {
+  for (let at = 0; at < events.length; ) {
+    if (events[at] === 0x65 ? namesError(events, at) : startsWithError(events, at)) return true;
+    const end = events.indexOf(LF, at);
+    if (end === -1) return false;
+    at = events[end + 1] === LF ? end + 2 : end + 1;
+  }
+  return false;
+}
+
+const afterSpace = (bytes: Buffer, at: number) => {
+  while (bytes[at] === SPACE) at++;
+  return at;
+};
+
+const namesError = (bytes: Buffer, line: number) => /^event: ?error/.test(bytes.toString("latin1", line, line + 12));
+
+/** A line of data whose JSON begins with a member whose name begins with `er`. */
+function startsWithError(bytes: Buffer, line: number): boolean {
+  const brace = afterSpace(bytes, line + 5);
+  if (bytes[brace] !== 0x7b) return false;
+  const quote = afterSpace(bytes, brace + 1);
+  return bytes[quote] === 0x22 && bytes[quote + 1] === 0x65 && bytes[quote + 2] === 0x72;
+}
 
 /** What one event says. `data` is "" where it has none, as a comment or keep-alive. */
 export interface ServerEvent {
@@ -120,8 +154,15 @@ export class EventCutter {
 
   write(chunk: Buffer): void {
     if (chunk.length === 0) return;
-    const before = this.#before;
+    let before = this.#before;
     this.#before = chunk[chunk.length - 1];
+    if (before === CR && chunk[0] === LF && this.#heldBytes === 0 && !this.#tooBig) {
+      // The rest of the line end that ended the last event: it belongs to that one, not to the next.
+      this.#sink.events(chunk.subarray(0, 1));
+      chunk = chunk.subarray(1);
+      before = undefined;
+      if (chunk.length === 0) return;
+    }
     const last = lastEventEnd(chunk, before);
     let start = 0;
     if (last > 0 && (this.#tooBig || this.#heldBytes > 0)) {

@@ -120,18 +120,21 @@ class Filter implements UsageFilter, EventSink {
   }
 }
 
-/** Whether `[` and `]` stand side by side, white space aside, as they must in the event that is looked for. */
+/**
+ * Whether `[` and `]` stand side by side, white space aside, as they must in the event that is looked for. A line end
+ * between them may hide a `data:` in multi-line data, so that it says yes too.
+ */
 function hasEmptyList(bytes: Buffer): boolean {
   for (let open = bytes.indexOf(0x5b); open !== -1; open = bytes.indexOf(0x5b, open + 1)) {
     let at = open + 1;
-    while (isSpace(bytes[at])) at++;
-    if (bytes[at] === 0x5d) return true;
+    while (bytes[at] === 0x20 || bytes[at] === 0x09) at++;
+    if (bytes[at] === 0x5d || bytes[at] === LF || bytes[at] === CR) return true;
   }
   return false;
 }
 
 function isUsageOnly(event: Buffer): boolean {
-  if (event.indexOf("usage") === -1 || !hasEmptyList(event)) return false;
+  if (!hasEmptyList(event) || event.indexOf("usage") === -1) return false;
   const said = objectIn(jsonIn(serverEvent(event).data));
   if (said === undefined || !Array.isArray(said.choices) || listIn(said.choices).length > 0) return false;
   // An error is never withheld, whatever stands beside it.

@@ -1,7 +1,7 @@
 // Audio: speech from text, and text from speech, transcribed or translated.
 import type { Media } from "../../instrumentation/index.ts";
-import { base64Size } from "../skim.ts";
 import { answerReader } from "./answer.ts";
+import { base64Size } from "./base64.ts";
 import type { Dialect, Reading } from "./dialect.ts";
 import { errorIn } from "./failure.ts";
 import { countIn, type JsonObject, objectIn, textIn } from "./json.ts";

@@ -1,6 +1,6 @@
 // Reads an answer that is a stream of events: closely up to the first token, then cheaply, and its last events at the end.
 import type { Media } from "../../instrumentation/index.ts";
-import { EventCutter, type EventSink, eachEvent, eventStart, serverEvent } from "../sse.ts";
+import { EventCutter, type EventSink, eachEvent, eventStart, mayHoldError, serverEvent } from "../sse.ts";
 import { BigEvent } from "./big-event.ts";
 import type { Dialect, Reading } from "./dialect.ts";
 import { estimatedTokens, Sample } from "./event-sample.ts";
@@ -15,12 +15,6 @@ const lastEvents = 32;
 /** However small they are, no more runs of events than this are kept. */
 const tailRuns = 64;
 const done = "[DONE]";
-/**
- * How an error event begins. One in another form is found all the same where it is among the last events, as errors
- * are. Text that a user or a model wrote cannot hold these bytes: in JSON its quotes are escaped.
- */
-const errorStart = Buffer.from('{"error"');
-
 /** An event that was skimmed, in its place among runs of events that are still bytes. */
 interface Skimmed {
   readonly value: unknown;
@@ -54,7 +48,8 @@ export class EventAnswer implements AnswerReader, EventSink {
     }
     if (!this.sawToken) eachEvent(bytes, (event) => this.#lookForToken(event));
     if (this.sawToken) this.#sample.add(bytes);
-    if (bytes.indexOf(errorStart) !== -1) eachEvent(bytes, (event) => this.#lookForError(event));
+    // An error in another form is found all the same where it is among the last events, as errors are.
+    if (mayHoldError(bytes)) eachEvent(bytes, (event) => this.#lookForError(event));
     this.#keep(bytes, bytes.length);
   }
 
@@ -92,7 +87,7 @@ export class EventAnswer implements AnswerReader, EventSink {
   }
 
   #lookForError(event: Buffer): undefined {
-    if (event.indexOf(errorStart) === -1) return;
+    if (!mayHoldError(event)) return;
     const { error } = reading(this.#dialect, parsed(event));
     if (error !== undefined) this.#found = { ...this.#found, error };
   }

@@ -1,5 +1,5 @@
-// Responses that are made: created, or compacted from older ones.
-import { answerReader } from "./answer.ts";
+// Responses that are made: created, compacted from older ones, or only counted.
+import { answerReader, plainReader } from "./answer.ts";
 import type { Dialect, Reading } from "./dialect.ts";
 import { textsOf, tokensOfTexts } from "./estimate.ts";
 import { errorIn } from "./failure.ts";
@@ -104,4 +104,12 @@ const receiver = (path: string): Receiver => ({
   },
 });
 
-export const responses: readonly Receiver[] = [receiver("/v1/responses"), receiver("/v1/responses/compact")];
+/** Counts tokens without making anything. */
+const counting: Receiver = {
+  ...receiver("/v1/responses/input_tokens"),
+  operation: "stored_response",
+  metered: false,
+  readAnswer: plainReader,
+};
+
+export const responses: readonly Receiver[] = [receiver("/v1/responses"), receiver("/v1/responses/compact"), counting];
