@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `tollgate` program: checks that this Node can run it before it loads anything that only a newer one can.
-// Old syntax and no static import on purpose, so that an old Node gets as far as the sentence that helps.
 
+// Old syntax and no static import, so that an old Node gets as far as the sentence that helps.
 if (Number(process.versions.node.split(".")[0]) < 24) {
   process.stderr.write(
     "tollgate: needs Node 24 or newer, and this is Node " +

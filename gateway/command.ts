@@ -7,7 +7,7 @@ import { exit } from "./exit.ts";
 import { packageVersion } from "./version.ts";
 
 /** Where the command writes; text comes with its line ends. */
-export interface Output {
+interface Output {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
 }

@@ -1,6 +1,7 @@
 // The backends that need no file: the built-in demo, and OpenAI and DeepSeek by their environment variables.
 import type { PriceRule } from "../../instrumentation/index.ts";
-import type { Backend, Config, Timeouts } from "./config.ts";
+import { backendSchema } from "./backend-schema.ts";
+import type { Backend, Config } from "./config.ts";
 
 /** What is known of a provider, so that a file need not say it. */
 export interface KnownProvider {
@@ -34,8 +35,8 @@ export const knownProviders: Readonly<Record<string, KnownProvider>> = {
   deepseek: { baseUrl: "https://api.deepseek.com/v1", models: ["deepseek-*"] },
 };
 
-/** Seconds. Reasoning models think for minutes before their first byte. */
-export const defaultTimeouts: Timeouts = { connect: 10, firstByte: 600, idle: 300, total: 0 };
+/** What a backend is when nothing more is said of it. */
+const { timeouts, maxConnections, onClientAbort, propagateTrace } = backendSchema.parse({ name: "default" });
 
 interface Upstream {
   readonly name: string;
@@ -48,15 +49,7 @@ interface Upstream {
 
 /** A backend with everything else at its default. */
 export function backend({ passClientKey = false, ...upstream }: Upstream): Backend {
-  return {
-    ...upstream,
-    passClientKey,
-    headers: {},
-    propagateTrace: false,
-    timeouts: defaultTimeouts,
-    maxConnections: 10_000,
-    onClientAbort: "cancel",
-  };
+  return { ...upstream, passClientKey, headers: {}, propagateTrace, timeouts, maxConnections, onClientAbort };
 }
 
 /** The built-in demo backend; its address (with `/v1`) is known only once it listens. */

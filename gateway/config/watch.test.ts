@@ -94,6 +94,21 @@ it("a change in a folder that was not there at the start is found by the poll", 
   await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(1), { timeout: 5_000 });
 });
 
+it("files of another folder are followed instead, once told to", async () => {
+  const [before, after] = [join(folder, "config.yaml"), join(folder, "secrets", "key")];
+  mkdirSync(join(folder, "secrets"));
+  writeFileSync(after, "a");
+  start(before);
+  watched?.follow([after]);
+  writeFileSync(after, "b");
+  await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  await lookedAgain(() => {
+    writeFileSync(before, "c");
+    writeFileSync(after, "b");
+  });
+  expect(changed).toHaveBeenCalledTimes(1);
+});
+
 it("nothing is told of after close", async () => {
   const file = join(folder, "config.yaml");
   writeFileSync(file, "a");

@@ -16,6 +16,8 @@ export interface WatchOptions {
 }
 
 export interface Watch {
+  /** Watches other files from now on: a new configuration may keep its secrets elsewhere. */
+  follow(files: readonly string[]): void;
   close(): void;
 }
 
@@ -30,10 +32,11 @@ export function watch({
   pollMillis = 10_000,
   read = (path) => readFileSync(path),
 }: WatchOptions): Watch {
-  let known = digest(files, read);
+  let followed = files;
+  let known = digest(followed, read);
   let rest: NodeJS.Timeout | undefined;
   const look = () => {
-    const now = digest(files, read);
+    const now = digest(followed, read);
     if (now === known) return;
     known = now;
     changed();
@@ -42,13 +45,24 @@ export function watch({
     clearTimeout(rest);
     rest = setTimeout(look, restMillis).unref();
   };
-  const watchers = [...new Set(files.map((file) => dirname(file)))].flatMap((folder) => folderWatch(folder, soon));
+  const open = () => [...new Set(followed.map((file) => dirname(file)))].flatMap((folder) => folderWatch(folder, soon));
+  let watchers = open();
+  const stop = () => {
+    for (const watcher of watchers) watcher.close();
+  };
   const poll = setInterval(look, pollMillis).unref();
   return {
+    follow(next) {
+      if (next.join("\0") === followed.join("\0")) return;
+      stop();
+      followed = next;
+      known = digest(followed, read);
+      watchers = open();
+    },
     close() {
       clearTimeout(rest);
       clearInterval(poll);
-      for (const watcher of watchers) watcher.close();
+      stop();
     },
   };
 }
