@@ -1,8 +1,14 @@
 // The one door of instrumentation: everything that the gateway may use of it.
 export * from "./draft.ts";
 export * from "./exchange.ts";
+export { log as logExporter } from "./exporters/log.ts";
 export * from "./exporters/metrics.ts";
+export { spans } from "./exporters/spans.ts";
 export * from "./genai.ts";
+export * from "./log-output.ts";
+export * from "./logger.ts";
+export * from "./losses.ts";
+export { type OtlpSettings, otlpSettings } from "./otlp.ts";
 export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./processors/bound.ts";
@@ -12,5 +18,6 @@ export * from "./registry.ts";
 export { scrub, scrubMessage } from "./scrub.ts";
 export * from "./sdk.ts";
 export * from "./settings.ts";
+export * from "./span.ts";
 export * from "./system.ts";
 export * from "./trace.ts";

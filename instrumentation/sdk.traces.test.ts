@@ -66,7 +66,9 @@ async function exporterTo(url: string, env: Record<string, string> = {}, shutdow
   const otlp = otlpSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: url, ...env });
   if (otlp === undefined) throw new Error("traces are off");
   const report = {
-    lost: (count: number, reason: LossReason) => void (losses[reason] += count),
+    lost(count: number, reason: LossReason) {
+      losses[reason] += count;
+    },
     failed: (error: unknown) => void failures.push(error),
   };
   const sink = await traceSink({ otlp, version: "1.2.3", report, shutdownMillis });

@@ -1,6 +1,6 @@
 // The only file that touches OpenTelemetry SDK packages: it turns our data into what they export.
 import { setImmediate } from "node:timers/promises";
-import type { HrTime, SpanContext, TraceState, ValueType } from "@opentelemetry/api";
+import type { HrTime, ValueType } from "@opentelemetry/api";
 import type {
   AggregationTemporality,
   DataPointType,
@@ -8,11 +8,12 @@ import type {
   MetricProducer,
   ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
-import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
+import type { SpanExporter } from "@opentelemetry/sdk-trace";
+import { FinishedSpan, hrTime } from "./finished-span.ts";
 import type { LossReport } from "./losses.ts";
 import type { OtlpSettings } from "./otlp.ts";
 import type { Family, Registry } from "./registry.ts";
-import type { SpanData, SpanSink } from "./span.ts";
+import type { SpanSink } from "./span.ts";
 
 export interface TraceSinkOptions {
   readonly otlp: OtlpSettings;
@@ -25,7 +26,6 @@ export interface TraceSinkOptions {
 
 /** The conventions whose names our spans carry. */
 const schemaUrl = "https://opentelemetry.io/schemas/1.41.0";
-const spanKinds = { server: 1, client: 2 } as const;
 const okay = 0;
 
 /**
@@ -126,69 +126,6 @@ export async function traceSink({
 type ExporterConfig = NonNullable<
   ConstructorParameters<typeof import("@opentelemetry/exporter-trace-otlp-http").OTLPTraceExporter>[0]
 >;
-
-/** Our span in the shape that the SDK exports. */
-class FinishedSpan implements ReadableSpan {
-  readonly name: string;
-  readonly kind: ReadableSpan["kind"];
-  readonly startTime: HrTime;
-  readonly endTime: HrTime;
-  readonly duration: HrTime;
-  readonly status: ReadableSpan["status"];
-  readonly attributes: ReadableSpan["attributes"];
-  readonly resource: ReadableSpan["resource"];
-  readonly instrumentationScope: ReadableSpan["instrumentationScope"];
-  readonly parentSpanContext?: SpanContext;
-  readonly links = [];
-  readonly events = [];
-  readonly ended = true;
-  readonly droppedAttributesCount = 0;
-  readonly droppedEventsCount = 0;
-  readonly droppedLinksCount = 0;
-  readonly #context: SpanContext;
-
-  constructor(
-    span: SpanData,
-    resource: ReadableSpan["resource"],
-    instrumentationScope: ReadableSpan["instrumentationScope"],
-  ) {
-    const { traceId, spanId, parentSpanId, parentIsRemote, tracestate, startedAt, endedAt, error } = span;
-    this.name = span.name;
-    this.kind = spanKinds[span.kind];
-    this.startTime = hrTime(startedAt);
-    this.endTime = hrTime(endedAt);
-    this.duration = hrTime(endedAt - startedAt);
-    this.status = error === undefined ? { code: 0 } : { code: 2, ...(error !== "" && { message: error }) };
-    this.attributes = span.attributes;
-    this.resource = resource;
-    this.instrumentationScope = instrumentationScope;
-    this.#context = {
-      traceId,
-      spanId,
-      traceFlags: 1,
-      ...(tracestate !== undefined && { traceState: opaqueState(tracestate) }),
-    };
-    if (parentSpanId !== undefined) {
-      this.parentSpanContext = { traceId, spanId: parentSpanId, traceFlags: 1, isRemote: parentIsRemote };
-    }
-  }
-
-  spanContext(): SpanContext {
-    return this.#context;
-  }
-}
-
-/** Milliseconds with fractions as seconds and nanoseconds. */
-function hrTime(millis: number): HrTime {
-  const seconds = Math.floor(millis / 1000);
-  return [seconds, Math.floor((millis - seconds * 1000) * 1e6)];
-}
-
-/** A tracestate that was checked when it came in, and is only handed on. */
-function opaqueState(text: string): TraceState {
-  const state: TraceState = { get: () => undefined, set: () => state, unset: () => state, serialize: () => text };
-  return state;
-}
 
 export interface PrometheusOptions {
   readonly registry: Registry;
