@@ -91,6 +91,18 @@ describe("the package", () => {
     expect(await tollgate("serv")).toMatchObject({ code: 2, stdout: "" });
   });
 
+  it("says in one sentence what to do about an older Node, and ends with 1", async () => {
+    // Node 20 as far as a program can tell; that the file parses on Node 12 was tried by hand.
+    writeFileSync(
+      join(folder, "older.cjs"),
+      `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.9.0" } });`,
+    );
+    const older = { ...bare, NODE_OPTIONS: `--require=${join(folder, "older.cjs")}` };
+    const { code, stdout, stderr } = await run(join(folder, "node_modules/.bin/tollgate"), ["serve"], folder, older);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^tollgate: needs Node 24 or newer, and this is Node 20\.9\.0; install Node 24 .*\n$/);
+  });
+
   it("serves, says where, and ends with 0 on SIGTERM", async () => {
     const [port, opsPort] = [await freePort(), await freePort()];
     const child = spawn(join(folder, "node_modules/.bin/tollgate"), ["serve"], {
