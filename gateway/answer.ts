@@ -114,7 +114,10 @@ export class Answer {
     this.#deaf = true;
     const { res } = this.#options;
     if (!res.headersSent) this.#sendHead();
-    if (!res.destroyed) res.socket?.destroySoon();
+    if (res.destroyed) return;
+    // To a client of HTTP/1.0 the connection's orderly end would mean that the answer is complete.
+    if (res.req.httpVersionMinor === 0 && this.#announcedLength === undefined) res.socket?.resetAndDestroy();
+    else res.socket?.destroySoon();
   }
 
   get began(): boolean {

@@ -31,8 +31,19 @@ export function app({ forward, doors, health, now, served }: AppOptions): Hono<B
     return RESPONSE_ALREADY_SENT;
   });
 
+  const notForwarded = count("other", ({ env: { incoming, outgoing } }) => {
+    try {
+      doors().admitAdmin(incoming);
+      replyError(outgoing, { kind: "no_such_path" });
+    } catch (error) {
+      replyError(outgoing, { kind: error instanceof GatewayError ? error.kind : "internal" });
+    }
+    return RESPONSE_ALREADY_SENT;
+  });
+
   hono.all("/v1/*", (context) => {
     if (context.req.method === "OPTIONS") return preflight(context);
+    if (context.req.path === "/v1") return notForwarded(context);
     void forward.take(context.env.incoming, context.env.outgoing);
     return RESPONSE_ALREADY_SENT;
   });
@@ -43,17 +54,6 @@ export function app({ forward, doors, health, now, served }: AppOptions): Hono<B
       return context.json(body, status);
     }),
   );
-  hono.all(
-    "*",
-    count("other", ({ env: { incoming, outgoing } }) => {
-      try {
-        doors().admitAdmin(incoming);
-        replyError(outgoing, { kind: "no_such_path" });
-      } catch (error) {
-        replyError(outgoing, { kind: error instanceof GatewayError ? error.kind : "internal" });
-      }
-      return RESPONSE_ALREADY_SENT;
-    }),
-  );
+  hono.all("*", notForwarded);
   return hono;
 }

@@ -25,8 +25,11 @@ export interface HeldAnswer {
 
 /** Where an answer's parts go as they come. */
 export interface AnswerSink {
-  /** True when the answer is to be kept back instead of being sent on. */
-  head(status: number, statusText: string, rawHeaders: readonly string[], flow: Flow): boolean;
+  /**
+   * True when the answer is to be kept back instead of being sent on. Asked again with `tooLarge` when more comes than
+   * can be kept; if it is still to be kept back, the rest is thrown away.
+   */
+  head(status: number, statusText: string, rawHeaders: readonly string[], flow: Flow, tooLarge: boolean): boolean;
   data(chunk: Buffer): void;
   end(rawTrailers: readonly string[]): void;
 }
@@ -65,6 +68,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #held: Buffer[] | undefined;
   #heldLength = 0;
   #headers: readonly string[] = [];
+  #statusText = "";
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AttemptOptions) {
@@ -123,15 +127,23 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#headers = textHeaders(controller.rawHeaders);
     const upstreamRequestId = headerIn(this.#headers, "x-request-id");
     if (upstreamRequestId !== undefined) open.upstreamRequestId = upstreamRequestId.slice(0, 128);
-    if (sink.head(status, statusText ?? "", this.#headers, controller)) this.#held = [];
+    this.#statusText = statusText ?? "";
+    if (sink.head(status, this.#statusText, this.#headers, controller, false)) this.#held = [];
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#held === undefined) this.#options.sink.data(chunk);
-    else if (this.#heldLength < heldBytes) {
-      this.#held.push(chunk.subarray(0, heldBytes - this.#heldLength));
-      this.#heldLength += chunk.length;
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { sink, open } = this.#options;
+    if (this.#held === undefined) {
+      sink.data(chunk);
+      return;
     }
+    const held = this.#held;
+    if (this.#heldLength < heldBytes) held.push(chunk);
+    this.#heldLength += chunk.length;
+    if (this.#heldLength < heldBytes || this.#heldLength - chunk.length >= heldBytes) return;
+    if (sink.head(open.status ?? 0, this.#statusText, this.#headers, controller, true)) return;
+    this.#held = undefined;
+    for (const part of held) sink.data(part);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {

@@ -75,6 +75,14 @@ export const failures = {
   ),
   upgrade_required: row("refused", I, 426, "upgrade_required", "warning", "This endpoint speaks WebSocket only."),
   malformed_http: row("refused", I, 400, "malformed_http", "warning", "This is not a well-formed HTTP/1.1 request."),
+  expectation_failed: row(
+    "refused",
+    I,
+    417,
+    "expectation_failed",
+    "warning",
+    "The only Expect known here is 100-continue.",
+  ),
   headers_too_large: row(
     "refused",
     "too_large",

@@ -76,9 +76,11 @@ export function forward(options: ForwardOptions): Forward {
           }),
     cut() {
       for (const passage of open) {
-        passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period."));
-        passage.onLeave();
-        passage.res.destroy();
+        passage.stop();
+        if (passage.res.headersSent) {
+          passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period.", passage.res.statusCode));
+          passage.res.socket?.destroySoon();
+        } else refuse(passage, new GatewayError("shutting_down"), []);
       }
     },
   };
@@ -102,7 +104,7 @@ function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]
           : String(error);
   passage.close(outcomeOf(kind, detail));
   const attempt = passage.draft.attempts.at(-1);
-  const answered = replyError(passage.res, {
+  const bytes = replyError(passage.res, {
     kind,
     ...(known && !(error instanceof Failed) && { message: known.message }),
     ...(known?.param !== undefined && { param: known.param }),
@@ -112,7 +114,8 @@ function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]
       ...corsHeaders,
     ],
   });
-  if (!answered) passage.res.destroy();
+  if (bytes === undefined) passage.res.destroy();
+  else passage.draft.responseBytes = bytes;
 }
 
 const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? undefined : value);

@@ -129,9 +129,8 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
   const cut = () => {
     forwarding.cut();
     sessions.cut();
-    api.destroy();
-    void setting.fleet.destroy();
   };
+  const close = () => Promise.all([api.close(), opsPort.close(), setting.fleet.destroy()]);
 
   return {
     url: urlOf(api),
@@ -152,12 +151,15 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
       cut();
       // What was cut is recorded, too, before the exporters go.
       await within(1, quiet());
+      api.destroy();
       await telemetry.shutdown();
       opsPort.destroy();
-      await Promise.all([closed, opsPort.close()]);
+      await Promise.all([closed, close()]);
     },
     abort() {
       cut();
+      void close();
+      api.destroy();
       opsPort.destroy();
     },
   };

@@ -31,6 +31,8 @@ export class Passage {
   tap: Tap | undefined;
   /** What is to happen when the client leaves before its answer is complete. */
   onLeave: () => void = () => {};
+  /** Ends the attempt that runs, whatever the client does. */
+  stop: () => void = () => {};
   /** Resolves when the client's side is over: answered, or gone. */
   readonly over: Promise<void>;
 
@@ -79,7 +81,13 @@ export class Passage {
       ...this.#usage(answer),
       ...(media !== undefined && { media }),
     };
-    return draft.seal(findings, reviewed(draft.outcome, answer, draft.streamed));
+    const outcome = reviewed(draft.outcome, answer, draft.streamed);
+    const attempt = draft.attempts.at(-1);
+    if (attempt && outcome.kind !== draft.outcome.kind) {
+      attempt.result = outcome.kind;
+      if ("reason" in outcome) attempt.reason = outcome.reason;
+    }
+    return draft.seal(findings, outcome);
   }
 
   /** Usage as the provider states it; else estimated; else known to be missing. Nothing where none can be expected. */

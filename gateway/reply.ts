@@ -15,21 +15,22 @@ export interface ReplyError {
   readonly headers?: readonly string[];
 }
 
-/** Answers with an error of our own; false when the answer has begun, so that nothing can be said any more. */
+/** Answers with an error of our own. Gives the bytes of its body; `undefined` when the answer has begun, so that nothing can be said any more. */
 export function replyError(
   res: ServerResponse,
   { kind, message, param, retryAfter, headers = [] }: ReplyError,
-): boolean {
-  if (res.headersSent || res.destroyed) return false;
+): number | undefined {
+  if (res.headersSent || res.destroyed) return undefined;
   const failure: { readonly status: number; readonly retryAfter?: number } = failures[kind];
   const wait = retryAfter ?? failure.retryAfter;
-  reply(res, failure.status, Buffer.from(errorBody(kind, message, param)), [
+  const body = Buffer.from(errorBody(kind, message, param));
+  reply(res, failure.status, body, [
     "content-type",
     "application/json",
     ...(wait === undefined ? [] : ["retry-after", String(Math.ceil(wait))]),
     ...headers,
   ]);
-  return true;
+  return body.length;
 }
 
 /** A whole answer at once. What is left of the request is read away, within bounds. */

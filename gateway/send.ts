@@ -10,6 +10,9 @@ import { Failed, noRoute, type Sending } from "./sending.ts";
 import { tryOnce } from "./try.ts";
 import { failureOfStatus } from "./verdict.ts";
 
+/** What speaks of the backend itself, and not of one request or one answer of it. */
+const downReasons: ReadonlySet<string> = new Set(["unreachable", "timeout", "upstream_status", "upstream_auth"]);
+
 /** Routes, and tries until an answer has gone out or the failure is final. Throws GatewayError for our own answers. */
 export async function send(sending: Sending): Promise<void> {
   const { options, fleet, passage, taken } = sending;
@@ -26,10 +29,10 @@ export async function send(sending: Sending): Promise<void> {
   for (;;) {
     const { ending, answer } = await tryOnce(sending, upstream, withUsage, fresh);
     const attempt = draft.attempts.at(-1);
-    fleet.availability.observe(
-      upstream.backend.name,
-      ending.kind !== "failed" && (attempt?.status ?? 0) < 500 && attempt?.reason !== "upstream_auth",
-    );
+    const retried = ending.kind === "failed" && ending.stale && !fresh;
+    if (attempt?.result !== "abandoned" && !retried) {
+      fleet.availability.observe(upstream.backend.name, !(attempt?.reason && downReasons.has(attempt.reason)));
+    }
     if (ending.kind === "answered" || ending.kind === "cancelled") return;
     if (ending.kind === "failed") {
       if (ending.stale && !fresh && (taken.body === null || Buffer.isBuffer(taken.body)) && !passage.left) {

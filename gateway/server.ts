@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
-import { errorBody, failures } from "./errors.ts";
+import { errorBody, type FailureKind, failures } from "./errors.ts";
 import { replyError } from "./reply.ts";
 import { target } from "./target.ts";
 
@@ -37,11 +37,17 @@ export interface ServeOptions {
 
 /** Starts listening. Rejects with an error that names address and port when that is not possible. */
 export function listen({ app, host, port, oddTarget, upgrade, malformed }: ServeOptions): Promise<Listening> {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false });
+  const listener = getRequestListener(app.fetch, {
+    // A client of HTTP/1.0 may name no Host.
+    hostname: "localhost",
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+  });
   const answering = new WeakMap<Duplex, ServerResponse>();
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     answering.set(req.socket, res);
-    if (target(req.url) === undefined) {
+    if (!namesOneHost(req)) replyError(res, { kind: "malformed_http" });
+    else if (target(req.url) === undefined) {
       if (oddTarget) oddTarget(req, res);
       else replyError(res, { kind: "invalid_path" });
     } else void listener(req, res);
@@ -53,11 +59,18 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
       // Bodies have their own limit, which is answered in OpenAI's shape and recorded.
       requestTimeout: 0,
       keepAliveTimeout: 75_000,
+      // Checked by us, for an answer in OpenAI's shape.
+      requireHostHeader: false,
       shouldUpgradeCallback: (req) => upgrade?.wanted(req) ?? false,
     },
     onRequest,
   );
   server.on("checkContinue", onRequest);
+  server.on("checkExpectation", (_, res: ServerResponse) => void replyError(res, { kind: "expectation_failed" }));
+  server.on("connect", (_, socket: Duplex) => {
+    socket.on("error", () => {});
+    socket.end(rawAnswer("method_not_allowed"));
+  });
   if (upgrade) server.on("upgrade", (req, socket, head) => upgrade.take(req, socket, head));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = error.code ?? "HPE_UNKNOWN";
@@ -66,7 +79,7 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
       return;
     }
     malformed?.(code);
-    socket.end(notHttp(code));
+    socket.end(rawAnswer(failureOf(code)));
   });
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)));
@@ -87,14 +100,24 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
   });
 }
 
-/** The raw answer to something that the parser refused. */
-function notHttp(code: string): string {
-  const kind =
-    code === "HPE_HEADER_OVERFLOW"
-      ? "headers_too_large"
-      : code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "slow_body"
-        : "malformed_http";
+/** Exactly one Host, which HTTP/1.1 demands (RFC 9112 §3.2); an older client may have none. */
+function namesOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === "1.0");
+}
+
+/** The parser's code as a failure of ours. */
+function failureOf(code: string): FailureKind {
+  if (code === "HPE_HEADER_OVERFLOW") return "headers_too_large";
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow_body" : "malformed_http";
+}
+
+/** An error answer as bytes, where there is no response object to write it. */
+function rawAnswer(kind: FailureKind): string {
   const { status } = failures[kind];
   const body = errorBody(kind);
   return [

@@ -7,6 +7,9 @@ export interface Target {
   readonly query: string;
 }
 
+/** Backslashes, fragments, controls (also when encoded), and what is not ASCII. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+const odd = /[\\#\u0000-\u0020\u007f-\uffff]|%5c|%[01][0-9a-f]|%7f/i;
 const dots = /^(?:\.|%2e){1,2}$/i;
 
 /**
@@ -19,12 +22,13 @@ export function target(raw: string | undefined): Target | undefined {
   const mark = raw.indexOf("?");
   const path = mark < 0 ? raw : raw.slice(0, mark);
   const query = mark < 0 ? "" : raw.slice(mark);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
-  if (/[\\#\u0000-\u0020\u007f-\uffff]|%5c|%00/i.test(path) || path.includes("//")) return undefined;
+  if (odd.test(path) || path.includes("//")) return undefined;
   const encodedSlash = /%2f/i;
   if (encodedSlash.test(path) && !path.startsWith("/v1/models/")) return undefined;
   if (path.includes(".") || path.includes("%")) {
-    if (path.split(/\/|%2f/i).some((segment) => dots.test(segment))) return undefined;
+    const segments = path.slice(1).split(/\/|%2f/i);
+    if (segments.some((segment, i) => dots.test(segment) || (segment === "" && i < segments.length - 1)))
+      return undefined;
   }
   return { path, query };
 }

@@ -1,5 +1,6 @@
 // What the gateway needs of instrumentation, and nothing more; how it is put together is the composition's affair.
 import type { Pipeline } from "../instrumentation/index.ts";
+import type { Config } from "./config/config.ts";
 
 /** An HTTP request that was answered here, without becoming an exchange (health, metrics, preflight, not found). */
 export interface HttpServed {
@@ -24,6 +25,8 @@ export interface Telemetry {
   malformed(code: string): void;
   certificateSeen(backend: string, expiry: number): void;
   reloaded(result: "success" | "failure"): void;
+  /** Takes on what a new configuration says of prices, labels and backends. */
+  configure(config: Config): void;
   /** Read at each scrape. */
   watchBackends(read: () => readonly BackendState[]): void;
   shutdown(): Promise<void>;

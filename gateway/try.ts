@@ -39,11 +39,11 @@ export async function tryOnce(
   let answer: Answer | undefined;
   let streaming = false;
   const sink: AnswerSink = {
-    head(status, statusText, rawHeaders, flow) {
+    head(status, statusText, rawHeaders, flow, tooLarge) {
       const failure = failureOfStatus(status, ownKey);
       open.result = failure === undefined ? "completed" : failures[failure].outcome;
       if (failure !== undefined) open.reason = failures[failure].reason;
-      if (failure === "backend_auth" || (withUsage && (status === 400 || status === 422))) return true;
+      if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
       const type = (headerIn(rawHeaders, "content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
       const contentEncoding = headerIn(rawHeaders, "content-encoding");
       const streamed = type === "text/event-stream";
@@ -99,6 +99,7 @@ export async function tryOnce(
     hush();
     leave(sending, upstream, attempt);
   };
+  passage.stop = () => attempt.cancel();
   if (passage.left) passage.onLeave();
   const ending = await attempt.ended;
   if (streaming) options.observers.streamClosed();

@@ -1,13 +1,14 @@
 // Starts a whole gateway for a test: real sockets on free ports, everything measured, every exchange kept for asking.
 import { randomFillSync, randomUUID } from "node:crypto";
+import { Writable } from "node:stream";
 import { expect } from "vitest";
-import { type Exchange, type Exporter, pipeline } from "../../instrumentation/index.ts";
+import type { Exchange, Exporter, SpanData } from "../../instrumentation/index.ts";
 import { backend } from "../config/builtin.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { load } from "../config/load.ts";
 import { type Gateway, gateway } from "../gateway.ts";
+import { instruments } from "../instruments.ts";
 import type { Surroundings } from "../surroundings.ts";
-import type { Telemetry } from "../telemetry.ts";
 
 export interface Tollgate {
   /** Base URL for a client, with `/v1`. */
@@ -16,6 +17,10 @@ export interface Tollgate {
   readonly gateway: Gateway;
   /** Every exchange so far, as exporters see it, in the order of their ends. */
   readonly exchanges: readonly Exchange[];
+  /** Every span that would have been sent; the sampling is the config's. */
+  readonly spans: readonly SpanData[];
+  /** Every line of the log, as JSON text. */
+  readonly lines: readonly string[];
   /** The next exchange that this was not asked for yet. */
   nextExchange(): Promise<Exchange>;
   /** All exchanges, once there are at least so many. */
@@ -48,6 +53,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
   };
 }
 
+const version = "0.0.0-test";
+
 /** Starts a gateway; close it at the end of the test. */
 export async function startTollgate(overrides: Partial<Config> = {}): Promise<Tollgate> {
   const config = testConfig(overrides);
@@ -60,37 +67,31 @@ export async function startTollgate(overrides: Partial<Config> = {}): Promise<To
     },
     shutdown: async () => {},
   };
-  const records = pipeline({
-    processors: [],
-    exporters: [keep],
-    troubles: {
-      exporterFailed: (_, error) => {
-        throw error;
+  const spans: SpanData[] = [];
+  const lines: string[] = [];
+  const { telemetry } = await instruments({
+    config,
+    version,
+    clock: surroundings.clock,
+    stdout: new Writable({
+      write(chunk: Buffer, _, done) {
+        for (const line of chunk.toString().split("\n")) if (line !== "") lines.push(line);
+        done();
       },
-      recordLost: () => {},
-    },
+    }),
+    sink: { accept: (more) => void spans.push(...more), shutdown: async () => {}, buffered: 0 },
+    more: [keep],
+    sampling: false,
   });
-  const telemetry: Telemetry = {
-    pipeline: records,
-    exportsSpans: false,
-    scrape: async () => "",
-    httpServed: () => {},
-    streamOpened: () => {},
-    streamClosed: () => {},
-    troubled: () => {},
-    malformed: () => {},
-    certificateSeen: () => {},
-    reloaded: () => {},
-    watchBackends: () => {},
-    shutdown: () => records.shutdown(),
-  };
-  const running = await gateway({ config, telemetry, surroundings, version: "0.0.0-test" });
+  const running = await gateway({ config, telemetry, surroundings, version });
   let closed: Promise<void> | undefined;
   return {
     url: `${running.url}/v1`,
     opsUrl: running.opsUrl,
     gateway: running,
     exchanges,
+    spans,
+    lines,
     async nextExchange() {
       const at = taken++;
       await expect.poll(() => exchanges.length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(at);

@@ -1,0 +1,226 @@
+// Puts instrumentation together for the gateway: what stands in its pipeline, in what order, and what is sampled beside it.
+import type { Writable } from "node:stream";
+import {
+  bound,
+  countedTroubles,
+  type Exporter,
+  type Gauge,
+  type Known,
+  type Logger,
+  type LossReport,
+  logExporter,
+  logger,
+  logOutput,
+  metrics,
+  otlpSettings,
+  pipeline,
+  price,
+  processMetrics,
+  prometheus,
+  redact,
+  registry,
+  type SpanSink,
+  spans,
+  systemMetrics,
+  traceSink,
+  type UsageRecord,
+} from "../instrumentation/index.ts";
+import type { Config } from "./config/config.ts";
+import { failures } from "./errors.ts";
+import { receivers } from "./receivers/index.ts";
+import type { Clock } from "./surroundings.ts";
+import type { BackendState, Telemetry } from "./telemetry.ts";
+
+export interface InstrumentsOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  /** Where log lines go. */
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  /** Takes the place of the OTLP sink. */
+  readonly sink?: SpanSink;
+  /** Exporters beside the usual ones. */
+  readonly more?: readonly Exporter[];
+  /** Sampling of machine and process; off where many gateways share one process. */
+  readonly sampling?: boolean;
+}
+
+export interface Instruments {
+  readonly telemetry: Telemetry;
+  readonly logger: Logger;
+}
+
+/** Rejects with one sentence where the environment asks for what cannot be; throws a RangeError for a price rule that makes no sense. */
+export async function instruments({
+  config,
+  version,
+  clock,
+  stdout,
+  sink,
+  more = [],
+  sampling = true,
+}: InstrumentsOptions): Promise<Instruments> {
+  const cells = registry({ maxSeriesPerMetric: config.labels.maxSeriesPerMetric });
+  const stages = ["price", "redact", "bound", "metrics", "spans", "log", "tap", "system", "gateway"];
+  const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));
+  const reportFor = (exporter: string): LossReport => ({
+    lost: (count, reason) => cells.counter("gateway_events_lost_total", { exporter, reason }).add(count),
+    failed: (error) => troubles.exporterFailed(exporter, error),
+  });
+
+  const output = logOutput({ destination: stdout, settings: config.log, report: reportFor("log") });
+  const say = complaints(logger({ output, settings: config.log, now: clock.wall }), clock.now);
+  const otlp = sink ? undefined : otlpSettings(config.otel);
+  const spanSink = sink ?? (otlp && (await traceSink({ otlp, version, report: reportFor("spans") })));
+  const measured = metrics({
+    registry: cells,
+    activeUserSeconds: config.labels.activeUserSeconds,
+    now: clock.now,
+    known: known(config),
+  });
+  cells.gauge("gateway_events_buffered", { exporter: "log" }).pull(() => output.buffered);
+
+  let rules = processors(config, (label) => cells.counter("gateway_label_overflow_total", { label }).add(1));
+  const records = pipeline({
+    processors: [
+      function price(record) {
+        return rules.price(record);
+      },
+      redact(),
+      function bound(record) {
+        return rules.bound(record);
+      },
+    ],
+    exporters: [
+      measured,
+      ...(spanSink ? [spans({ sink: spanSink, settings: config.traces })] : []),
+      logExporter({ output, settings: config.log }),
+      ...more,
+    ],
+    troubles,
+  });
+
+  const text = await prometheus({ registry: cells, startedAt: clock.wall(), now: clock.wall });
+  const samplings = sampling
+    ? [systemMetrics({ registry: cells, failed: troubles.exporterFailed }), processMetrics({ registry: cells })]
+    : [];
+  for (const one of samplings) one.start();
+  cells.gauge("gateway_build_info", { version, node_version: process.versions.node, revision: "none" }).set(1);
+  const loadedAt = cells.gauge("gateway_config_loaded_timestamp_seconds");
+  loadedAt.set(clock.wall() / 1000);
+  for (const result of ["success", "failure"]) cells.zero("gateway_config_reloads_total", { result });
+  const malformed = cells.counter("errors_total", {
+    service: "gateway",
+    error_type: "malformed_http",
+    severity: "warning",
+  });
+  let openStreams = 0;
+  cells.gauge("gateway_open_streams").pull(() => openStreams);
+  let readBackends: () => readonly BackendState[] = () => [];
+  const backends = backendGauges(cells);
+
+  return {
+    logger: say.logger,
+    telemetry: {
+      pipeline: records,
+      exportsSpans: spanSink !== undefined,
+      scrape() {
+        backends(readBackends());
+        return text.scrape();
+      },
+      httpServed: measured.httpServed,
+      streamOpened: () => {
+        openStreams += 1;
+      },
+      streamClosed: () => {
+        openStreams -= 1;
+      },
+      troubled: troubles.exporterFailed,
+      malformed: () => malformed.add(1),
+      certificateSeen: (backend, expiry) =>
+        cells.gauge("gateway_backend_certificate_expiry_timestamp_seconds", { backend }).set(expiry),
+      reloaded(result) {
+        cells.counter("gateway_config_reloads_total", { result }).add(1);
+        if (result === "success") loadedAt.set(clock.wall() / 1000);
+      },
+      configure(next) {
+        rules = processors(next, (label) => cells.counter("gateway_label_overflow_total", { label }).add(1));
+      },
+      watchBackends(read) {
+        readBackends = read;
+      },
+      async shutdown() {
+        await Promise.all(samplings.map((one) => one.stop()));
+        await records.shutdown();
+        await output.flush();
+        await text.shutdown();
+      },
+    },
+  };
+}
+
+type Rule = (record: UsageRecord) => UsageRecord;
+
+/** The processors that follow the configuration. */
+function processors(config: Config, overflow: (label: string) => void): { readonly price: Rule; readonly bound: Rule } {
+  const models = config.backends.flatMap((backend) => backend.models).filter((model) => !model.includes("*"));
+  return {
+    price: price({ rules: config.prices }),
+    bound: bound({ settings: config.labels, models, overflow }),
+  };
+}
+
+/** What exists at 0 before the first request, so that a ratio or an alert sees the first failure. */
+function known(config: Config): Known {
+  return {
+    routes: config.backends.flatMap(({ name, models }) =>
+      models.filter((model) => !model.includes("*")).map((model) => ({ model, backend: name })),
+    ),
+    endpoints: receivers
+      .filter(({ metered }) => metered)
+      .flatMap(({ methods, path }) => methods.slice(0, 1).map((method) => ({ method, route: path }))),
+    errors: Object.values(failures),
+  };
+}
+
+/** Sets each backend's gauges from its present state, and lets those of a backend that is no more go. */
+function backendGauges(cells: ReturnType<typeof registry>): (states: readonly BackendState[]) => void {
+  const gauges = new Map<string, readonly [up: Gauge, inflight: Gauge, limit: Gauge]>();
+  return (states) => {
+    for (const [name, own] of gauges) {
+      if (states.some((state) => state.name === name)) continue;
+      for (const gauge of own) gauge.remove();
+      gauges.delete(name);
+    }
+    for (const { name: backend, up, inflight, limit } of states) {
+      const own = gauges.get(backend) ?? [
+        cells.gauge("gateway_backend_up", { backend }),
+        cells.gauge("gateway_backend_inflight", { backend }),
+        cells.gauge("gateway_backend_inflight_limit", { backend }),
+      ];
+      gauges.set(backend, own);
+      own[0].set(up ? 1 : 0);
+      own[1].set(inflight);
+      own[2].set(limit);
+    }
+  };
+}
+
+/** A part that fails at every request is told of once a minute, with how often it failed meanwhile. */
+const quietMillis = 60_000;
+
+function complaints(log: Logger, now: () => number) {
+  const last = new Map<string, { at: number; silent: number }>();
+  return {
+    logger: log,
+    complain(stage: string, error: unknown) {
+      const before = last.get(stage);
+      if (before && now() - before.at < quietMillis) {
+        before.silent += 1;
+        return;
+      }
+      last.set(stage, { at: now(), silent: 0 });
+      log.error({ err: error, stage, silent: before?.silent ?? 0 }, `${stage} failed; the traffic goes on`);
+    },
+  };
+}
