@@ -1,4 +1,5 @@
 // Reads a few wanted members out of JSON that is too big to keep, while its bytes stream by in any chunks.
+import { jsonIn } from "./receivers/json.ts";
 
 /**
  * What to keep of a JSON value: `"value"` the value itself (up to 16 KB of text), `"length"` a string's length in bytes
@@ -214,12 +215,12 @@ export class Skimmer {
     this.#place = "between";
     if (frame === undefined) return;
     frame.expectsKey = false;
-    const key = text && parsed(`"${text.toString()}`);
+    const key = text && jsonIn(`"${text.toString()}`);
     frame.key = typeof key === "string" ? key : "";
   }
 
   #valueEnds(): void {
-    if (this.#wanted === "value" && this.#text !== undefined) this.#put(parsed(Buffer.concat(this.#text).toString()));
+    if (this.#wanted === "value" && this.#text !== undefined) this.#put(jsonIn(Buffer.concat(this.#text).toString()));
     this.#text = undefined;
     // An item that is not what was wanted keeps its place, so that the items can be counted.
     const frame = this.#frames.at(-1);
@@ -253,11 +254,3 @@ export class Skimmer {
 }
 
 const isList = (wanted: Wanted): wanted is readonly [Wanted] => Array.isArray(wanted);
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -13,7 +13,7 @@ export function tokensOfTexts(texts: readonly string[]): number {
   let characters = 0;
   for (const text of texts) {
     characters += text.length;
-    if (sample.length < sampleCharacters) sample += `${text.slice(0, sampleCharacters - sample.length)}\n`;
+    if (sample.length < sampleCharacters) sample += `${text.slice(0, sampleCharacters - sample.length)} `;
   }
   return characters === 0 ? 0 : Math.ceil(tokensOfSample(sample) * Math.max(1, characters / sample.length));
 }
