@@ -1,249 +1,96 @@
 // Every failure on one page: kind → status → code → outcome → severity, and the body a client gets for it.
 import type { FailureReason, Outcome, RefusalReason, Severity } from "../instrumentation/index.ts";
 
-interface Failure {
+interface Facts {
   /** HTTP status of our own answer. */
   readonly status: number;
   /** Stable, machine-readable; OpenAI's own word where one exists. */
   readonly code: string;
-  /** OpenAI's error type, which its SDKs map to exception classes by status. */
+  /** OpenAI's error type; its SDKs choose exception classes by status. */
   readonly type: string;
-  readonly outcome: "refused" | "failed";
-  readonly reason: RefusalReason | FailureReason;
-  readonly severity: Severity;
   /** The sentence for the client; a failure may give a more telling one. */
   readonly message: string;
   /** Seconds for Retry-After, where waiting helps. */
-  readonly retryAfter?: number;
+  readonly retryAfter: number | undefined;
+  readonly severity: Severity;
 }
 
-const row = (
-  outcome: Failure["outcome"],
-  reason: Failure["reason"],
+type Failure = Facts &
+  (
+    | { readonly outcome: "refused"; readonly reason: RefusalReason }
+    | { readonly outcome: "failed"; readonly reason: FailureReason }
+  );
+
+/** OpenAI's error type for a status. */
+const typeOf = (status: number): string => {
+  if (status >= 500) return "server_error";
+  if (status === 401) return "authentication_error";
+  if (status === 403) return "permission_error";
+  return status === 429 ? "rate_limit_error" : "invalid_request_error";
+};
+
+/** The request's own fault, or a limit of ours: never worse than a warning. */
+const refused = (
+  reason: RefusalReason,
   status: number,
   code: string,
-  severity: Severity,
   message: string,
   retryAfter?: number,
 ): Failure => ({
+  outcome: "refused",
+  reason,
   status,
   code,
-  type:
-    status >= 500
-      ? "server_error"
-      : status === 429
-        ? "rate_limit_error"
-        : status === 401
-          ? "authentication_error"
-          : status === 403
-            ? "permission_error"
-            : "invalid_request_error",
-  outcome,
-  reason,
-  severity,
+  type: typeOf(status),
+  severity: "warning",
   message,
-  ...(retryAfter !== undefined && { retryAfter }),
+  retryAfter,
 });
 
-const I = "invalid";
+/** Our side's fault. */
+const failed = (
+  reason: FailureReason,
+  status: number,
+  code: string,
+  severity: "error" | "critical",
+  message: string,
+  retryAfter?: number,
+): Failure => ({ outcome: "failed", reason, status, code, type: typeOf(status), severity, message, retryAfter });
+
 /** kind → what the client sees and what the record says. */
+// biome-ignore format: a table is read by its columns
 export const failures = {
-  invalid_json: row("refused", I, 400, "invalid_json", "warning", "The request body is not valid JSON."),
-  invalid_path: row(
-    "refused",
-    I,
-    400,
-    "invalid_path",
-    "warning",
-    "The request path must be a plain absolute path under /v1, without dot segments, encoded slashes or backslashes.",
-  ),
-  invalid_encoding: row(
-    "refused",
-    I,
-    400,
-    "invalid_encoding",
-    "warning",
-    "The request body could not be decoded as its content-encoding says.",
-  ),
-  method_not_allowed: row(
-    "refused",
-    I,
-    405,
-    "method_not_allowed",
-    "warning",
-    "This endpoint does not take that method.",
-  ),
-  upgrade_required: row("refused", I, 426, "upgrade_required", "warning", "This endpoint speaks WebSocket only."),
-  malformed_http: row("refused", I, 400, "malformed_http", "warning", "This is not a well-formed HTTP/1.1 request."),
-  expectation_failed: row(
-    "refused",
-    I,
-    417,
-    "expectation_failed",
-    "warning",
-    "The only Expect known here is 100-continue.",
-  ),
-  headers_too_large: row(
-    "refused",
-    "too_large",
-    431,
-    "headers_too_large",
-    "warning",
-    "The request's headers are larger than this gateway takes.",
-  ),
-  slow_body: row("refused", I, 408, "request_timeout", "warning", "The request body did not arrive in time."),
-  body_too_large: row(
-    "refused",
-    "too_large",
-    413,
-    "request_too_large",
-    "warning",
-    "The request body is larger than this gateway takes.",
-  ),
-  foreign_origin: row(
-    "refused",
-    "auth",
-    403,
-    "origin_not_allowed",
-    "warning",
-    "Requests from this Origin are not allowed; add it to cors.origins in the gateway's config.",
-  ),
-  admin_only: row(
-    "refused",
-    "auth",
-    401,
-    "admin_token_required",
-    "warning",
-    "This address needs the admin token, or a client on the gateway's own machine.",
-  ),
-  no_route: row("refused", "no_route", 404, "model_not_found", "warning", "No backend serves this model."),
-  no_such_path: row("refused", "no_route", 404, "unknown_url", "warning", "There is nothing at this address."),
-  shutting_down: row(
-    "refused",
-    "shutting_down",
-    503,
-    "shutting_down",
-    "warning",
-    "The gateway is shutting down; send the request again.",
-    1,
-  ),
-  upstream_rejected: row(
-    "refused",
-    "upstream_rejected",
-    400,
-    "upstream_rejected",
-    "warning",
-    "The backend refused the request.",
-  ),
-  client_key_rejected: row(
-    "refused",
-    "auth",
-    401,
-    "invalid_api_key",
-    "warning",
-    "The backend refused the client's own key.",
-  ),
-  backend_auth: row(
-    "failed",
-    "upstream_auth",
-    502,
-    "backend_auth_failed",
-    "critical",
-    "The backend refused the gateway's own credentials; its operator has to mend them.",
-  ),
-  backend_limited: row(
-    "failed",
-    "upstream_limited",
-    429,
-    "backend_rate_limited",
-    "error",
-    "The backend limits the gateway's rate.",
-    1,
-  ),
-  backend_status: row("failed", "upstream_status", 502, "backend_error", "error", "The backend failed."),
-  unreachable: row(
-    "failed",
-    "unreachable",
-    502,
-    "backend_unreachable",
-    "critical",
-    "The backend could not be reached.",
-  ),
-  connect_timeout: row(
-    "failed",
-    "timeout",
-    504,
-    "backend_connect_timeout",
-    "error",
-    "The backend took no connection in time.",
-  ),
-  first_byte_timeout: row(
-    "failed",
-    "timeout",
-    504,
-    "backend_timeout",
-    "error",
-    "The backend did not begin to answer in time.",
-  ),
-  idle_timeout: row(
-    "failed",
-    "timeout",
-    504,
-    "backend_stalled",
-    "error",
-    "The backend stopped in the middle of its answer.",
-  ),
-  total_timeout: row(
-    "failed",
-    "timeout",
-    504,
-    "backend_total_timeout",
-    "error",
-    "The answer took longer than the gateway allows.",
-  ),
-  backend_status_timeout: row(
-    "failed",
-    "timeout",
-    504,
-    "backend_timeout",
-    "error",
-    "The backend says that it timed out.",
-  ),
-  broken_answer: row(
-    "failed",
-    "broken_stream",
-    502,
-    "backend_broken_stream",
-    "error",
-    "The backend's answer broke off.",
-  ),
-  bad_answer: row(
-    "failed",
-    "broken_stream",
-    502,
-    "backend_bad_answer",
-    "error",
-    "The backend's answer was not valid HTTP.",
-  ),
-  error_event: row(
-    "failed",
-    "upstream_status",
-    502,
-    "backend_error_event",
-    "error",
-    "The backend reported an error within its answer.",
-  ),
-  no_backend_up: row(
-    "failed",
-    "no_backend_up",
-    503,
-    "no_backend_up",
-    "critical",
-    "No backend for this model is up.",
-    5,
-  ),
-  internal: row("failed", "internal", 500, "internal_error", "critical", "The gateway failed; this is a bug."),
-} as const satisfies Record<string, Failure>;
+  invalid_json: refused("invalid", 400, "invalid_json", "The request body is not valid JSON."),
+  invalid_path: refused("invalid", 400, "invalid_path", "The request path must be a plain absolute path under /v1, without dot segments, encoded slashes or backslashes."),
+  invalid_encoding: refused("invalid", 400, "invalid_encoding", "The request body could not be decoded as its content-encoding says."),
+  method_not_allowed: refused("invalid", 405, "method_not_allowed", "This endpoint does not take that method."),
+  malformed_http: refused("invalid", 400, "malformed_http", "This is not a well-formed HTTP/1.1 request."),
+  expectation_failed: refused("invalid", 417, "expectation_failed", "The only Expect known here is 100-continue."),
+  headers_too_large: refused("too_large", 431, "headers_too_large", "The request's headers are larger than this gateway takes."),
+  slow_body: refused("invalid", 408, "request_timeout", "The request body did not arrive in time."),
+  body_too_large: refused("too_large", 413, "request_too_large", "The request body is larger than this gateway takes."),
+  foreign_origin: refused("auth", 403, "origin_not_allowed", "Requests from this Origin are not allowed; add it to cors.origins in the gateway's config."),
+  admin_only: refused("auth", 401, "admin_token_required", "This address needs the admin token, or a client on the gateway's own machine."),
+  no_route: refused("no_route", 404, "model_not_found", "No backend serves this model."),
+  no_such_path: refused("no_route", 404, "unknown_url", "There is nothing at this address."),
+  shutting_down: refused("shutting_down", 503, "shutting_down", "The gateway is shutting down; send the request again.", 1),
+  upstream_rejected: refused("upstream_rejected", 400, "upstream_rejected", "The backend refused the request."),
+  client_key_rejected: refused("auth", 401, "invalid_api_key", "The backend refused the client's own key."),
+  backend_auth: failed("upstream_auth", 502, "backend_auth_failed", "critical", "The backend refused the gateway's own credentials; its operator has to mend them."),
+  backend_limited: failed("upstream_limited", 429, "backend_rate_limited", "error", "The backend limits the gateway's rate.", 1),
+  backend_status: failed("upstream_status", 502, "backend_error", "error", "The backend failed."),
+  unreachable: failed("unreachable", 502, "backend_unreachable", "critical", "The backend could not be reached."),
+  connect_timeout: failed("timeout", 504, "backend_connect_timeout", "error", "The backend took no connection in time."),
+  first_byte_timeout: failed("timeout", 504, "backend_timeout", "error", "The backend did not begin to answer in time."),
+  idle_timeout: failed("timeout", 504, "backend_stalled", "error", "The backend stopped in the middle of its answer."),
+  total_timeout: failed("timeout", 504, "backend_total_timeout", "error", "The answer took longer than the gateway allows."),
+  backend_status_timeout: failed("timeout", 504, "backend_timeout", "error", "The backend says that it timed out."),
+  broken_answer: failed("broken_stream", 502, "backend_broken_stream", "error", "The backend's answer broke off."),
+  bad_answer: failed("broken_stream", 502, "backend_bad_answer", "error", "The backend's answer was not valid HTTP."),
+  error_event: failed("upstream_status", 502, "backend_error_event", "error", "The backend reported an error within its answer."),
+  no_backend_up: failed("no_backend_up", 503, "no_backend_up", "critical", "No backend for this model is up.", 5),
+  internal: failed("internal", 500, "internal_error", "critical", "The gateway failed; this is a bug."),
+} satisfies Record<string, Failure>;
 
 export type FailureKind = keyof typeof failures;
 
@@ -264,15 +111,15 @@ export class ClientLeft extends Error {}
 
 /** The outcome of an exchange that ended by this failure. `status` is given where the client saw another one. */
 export function outcomeOf(kind: FailureKind, message?: string, status?: number): Outcome {
-  const failure: Failure = failures[kind];
+  const failure = failures[kind];
   const told = {
     status: status ?? failure.status,
     severity: failure.severity,
     ...(message !== undefined && { message }),
   };
   return failure.outcome === "refused"
-    ? { kind: "refused", reason: failure.reason as RefusalReason, ...told }
-    : { kind: "failed", reason: failure.reason as FailureReason, ...told };
+    ? { kind: "refused", reason: failure.reason, ...told }
+    : { kind: "failed", reason: failure.reason, ...told };
 }
 
 /** OpenAI's error shape, as JSON text. */

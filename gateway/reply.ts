@@ -21,7 +21,7 @@ export function replyError(
   { kind, message, param, retryAfter, headers = [] }: ReplyError,
 ): number | undefined {
   if (res.headersSent || res.destroyed) return undefined;
-  const failure: { readonly status: number; readonly retryAfter?: number } = failures[kind];
+  const failure = failures[kind];
   const wait = retryAfter ?? failure.retryAfter;
   const body = Buffer.from(errorBody(kind, message, param));
   reply(res, failure.status, body, [
