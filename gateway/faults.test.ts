@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { Exchange } from "../instrumentation/index.ts";
+import { type Exchange, redact } from "../instrumentation/index.ts";
 import {
   type AnswerOptions,
   answer,
@@ -293,7 +293,7 @@ describe("a backend's error is passed on, and counted as whose fault it is", () 
     });
     expect(got.json()).toMatchObject({ error: { code: "backend_auth_failed" } });
     expect(got.text).not.toContain("sk-ours");
-    expect(JSON.stringify(exchange)).not.toContain("sk-ours");
+    expect(JSON.stringify(redact()(exchange))).not.toContain("sk-ours");
   });
 
   test("an error event in a 200 stream is a failure; its bytes pass", async () => {
