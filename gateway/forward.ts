@@ -57,6 +57,7 @@ export function forward(options: ForwardOptions): Forward {
       if (receiver.path === "/v1/models" && req.method === "GET") await listModels(sending);
       else await send(sending);
     } catch (error) {
+      if (!(error instanceof GatewayError || error instanceof ClientLeft)) options.observers.failed(error);
       refuse(passage, error, corsHeaders);
     }
     await passage.over;
@@ -94,28 +95,22 @@ function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]
   }
   const known = error instanceof GatewayError ? error : undefined;
   const kind = known?.kind ?? "internal";
-  const detail =
-    error instanceof Failed
-      ? error.detail
-      : known
-        ? known.message
-        : error instanceof Error
-          ? `${error.name}: ${error.message}`
-          : String(error);
-  passage.close(outcomeOf(kind, detail));
-  const attempt = passage.draft.attempts.at(-1);
+  passage.close(outcomeOf(kind, detailOf(error)));
   const bytes = replyError(passage.res, {
     kind,
     ...(known && !(error instanceof Failed) && { message: known.message }),
     ...(known?.param !== undefined && { param: known.param }),
-    headers: [
-      ...ownHeaders(passage, undefined),
-      ...(attempt ? ["x-tollgate-backend", attempt.backend] : []),
-      ...corsHeaders,
-    ],
+    headers: [...ownHeaders(passage), ...corsHeaders],
   });
   if (bytes === undefined) passage.res.destroy();
   else passage.draft.responseBytes = bytes;
+}
+
+/** What the record says of a failure; more than the client is told. */
+function detailOf(error: unknown): string {
+  if (error instanceof Failed) return error.detail;
+  if (error instanceof GatewayError) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
 const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? undefined : value);

@@ -90,6 +90,7 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
       streamOpened: telemetry.streamOpened,
       streamClosed: telemetry.streamClosed,
       watchFailed: (error) => telemetry.troubled("tap", error),
+      failed: (error) => telemetry.troubled("gateway", error),
     },
   };
   const forwarding = forward(forwardOptions);

@@ -44,12 +44,7 @@ export async function listModels(sending: Sending): Promise<void> {
   const body = Buffer.from(JSON.stringify({ object: "list", data: [...merged.values()] }));
   passage.draft.responseBytes = body.length;
   passage.res.once("finish", () => passage.close({ kind: "completed", status: 200, finish: "ok" }));
-  reply(passage.res, 200, body, [
-    "content-type",
-    "application/json",
-    ...ownHeaders(passage, undefined),
-    ...corsHeaders,
-  ]);
+  reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
 }
 
 /** One backend's list; `undefined` when it gave none in time. */

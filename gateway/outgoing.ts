@@ -1,5 +1,5 @@
 // What the gateway itself puts on a request to a backend, and on an answer to a client.
-import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
+import { type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
 import type { Passage } from "./passage.ts";
@@ -40,18 +40,28 @@ export function outgoing(
   return { body, headers: plain };
 }
 
-/** The headers that every answer carries. */
-export function ownHeaders({ draft }: Passage, upstream: Upstream | undefined): string[] {
-  const ms = (phase: Parameters<ExchangeDraft["spent"]>[0]) => draft.spent(phase).toFixed(1);
-  const headers = ["x-request-id", draft.opening.id];
-  if (upstream === undefined) return headers;
-  const upstreamRequestId = draft.attempts.at(-1)?.upstreamRequestId;
-  headers.push(
+/** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */
+export function ownHeaders({ draft }: Passage): string[] {
+  const attempt = draft.attempts.at(-1);
+  const headers = [
+    "x-request-id",
+    draft.opening.id,
     "x-tollgate-backend",
-    upstream.backend.name,
+    attempt?.backend ?? "gateway",
     "server-timing",
-    `receive;dur=${ms("receive")}, queue;dur=${ms("queue")}, connect;dur=${ms("connect")}, first_byte;dur=${ms("firstByte")}, overhead;dur=${ms("overhead")}`,
-  );
-  if (upstreamRequestId !== undefined) headers.push("x-tollgate-upstream-request-id", upstreamRequestId);
+    phasesShown.map(([phase, name]) => `${name};dur=${draft.spent(phase).toFixed(1)}`).join(", "),
+  ];
+  if (attempt?.upstreamRequestId !== undefined)
+    headers.push("x-tollgate-upstream-request-id", attempt.upstreamRequestId);
   return headers;
 }
+
+/** What is over when an answer's head goes out; milliseconds, as Server-Timing has them. */
+const phasesShown = [
+  ["receive", "receive"],
+  ["queue", "queue"],
+  ["backoff", "backoff"],
+  ["connect", "connect"],
+  ["firstByte", "first_byte"],
+  ["overhead", "overhead"],
+] as const;

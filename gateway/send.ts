@@ -1,7 +1,6 @@
 // Sends a request on: chooses the backend, tries, tries again where that is safe, and says how it ended.
 import type { HeldAnswer } from "./attempt.ts";
 import { outcomeOf } from "./errors.ts";
-import type { Upstream } from "./fleet.ts";
 import { headersToClient } from "./headers.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { learn } from "./passage.ts";
@@ -54,13 +53,13 @@ export async function send(sending: Sending): Promise<void> {
       draft.enter("overhead", options.surroundings.clock.now());
       continue;
     }
-    relay(sending, upstream, ending.answer);
+    relay(sending, ending.answer);
     return;
   }
 }
 
 /** A kept-back answer: our own error where it speaks of our key, the backend's own words otherwise. */
-function relay({ passage, corsHeaders }: Sending, upstream: Upstream, held: HeldAnswer): void {
+function relay({ passage, corsHeaders }: Sending, held: HeldAnswer): void {
   const kind = failureOfStatus(held.status, true);
   if (kind === "backend_auth") throw new Failed(kind, errorText(held.body) ?? `The backend answered ${held.status}.`);
   passage.draft.responseBytes += held.body.length;
@@ -68,7 +67,7 @@ function relay({ passage, corsHeaders }: Sending, upstream: Upstream, held: Held
   passage.res.once("finish", () => passage.close(outcomeOf(kind ?? "upstream_rejected", told, held.status)));
   reply(passage.res, held.status, held.body, [
     ...headersToClient(held.rawHeaders),
-    ...ownHeaders(passage, upstream),
+    ...ownHeaders(passage),
     ...corsHeaders,
   ]);
 }

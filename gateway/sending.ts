@@ -44,6 +44,8 @@ export interface ForwardObservers {
   streamClosed(): void;
   /** A reader of answers threw: the bytes went on, the record lacks what it would have said. */
   watchFailed(error: unknown): void;
+  /** Something of ours threw: the request was answered with `internal_error`. */
+  failed(error: unknown): void;
 }
 
 export interface Sending {

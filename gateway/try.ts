@@ -54,7 +54,7 @@ export async function tryOnce(
         res,
         draft,
         now,
-        ownHeaders: () => [...ownHeaders(passage, upstream), ...corsHeaders],
+        ownHeaders: () => [...ownHeaders(passage), ...corsHeaders],
         tap: passage.tap,
         filter: withUsage && streamed && status < 300 ? usageFilter() : undefined,
         clientTakesTrailers: /\btrailers\b/i.test(String(req.headers.te)),
