@@ -1,6 +1,6 @@
 // Finds the word that a mistyped one was most likely meant to be.
 
-/** The candidate nearest to `word`, if it is near enough to be a typing mistake or a short form. Case, `_` and `-` do not count. */
+/** The candidate nearest to `word`, if it is near enough to be a typing mistake or a short form. Case does not count. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const plain = fold(word);
   let best: string | undefined;
@@ -19,7 +19,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return undefined;
 }
 
-const fold = (word: string) => word.toLowerCase().replace(/[_-]/g, "");
+const fold = (word: string) => word.toLowerCase();
 
 /** Edits between two words, with a swap of neighbours as one (optimal string alignment distance). */
 function distance(a: string, b: string): number {

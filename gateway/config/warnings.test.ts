@@ -45,6 +45,8 @@ backends:
     expect(to("http://api.example.com/v1")).toEqual([
       "The key of backend far travels unencrypted; give it an https baseUrl.",
     ]);
+    const without = 'backends: [{ name: far, models: ["*"], baseUrl: "http://api.example.com/v1" }]';
+    expect(warned(without)).toEqual([]);
     for (const near of ["http://127.0.0.1:1", "http://vllm:8000/v1", "http://10.1.2.3", "https://api.example.com"]) {
       expect(to(near)).toEqual([]);
     }

@@ -58,7 +58,7 @@ function shadowed({ backends }: Config): string[] {
 
 function takes(before: Backend, model: string): boolean {
   if (!model.includes("*")) return before.models.includes(model);
-  return before.models.some((pattern) => pattern.includes("*") && covers(pattern, model));
+  return before.models.some((pattern) => covers(pattern, model));
 }
 
 /** Whether every name that `model` matches is matched by `pattern`: `*` in `model` is a character like any other. */

@@ -109,15 +109,19 @@ it("files of another folder are followed instead, once told to", async () => {
   expect(changed).toHaveBeenCalledTimes(1);
 });
 
-it("nothing is told of after close", async () => {
+it("nothing is told of after close, not even what had happened by then", async () => {
   const file = join(folder, "config.yaml");
   writeFileSync(file, "a");
-  start(file);
-  const second = vi.fn();
-  const other = watch({ files: [file], changed: second, restMillis: 20 });
-  watched?.close();
+  const watching = (restMillis: number) => {
+    const told = vi.fn();
+    return { told, ...watch({ files: [file], changed: told, restMillis }) };
+  };
+  const [early, closed, late] = [watching(10), watching(200), watching(400)];
   writeFileSync(file, "b");
-  await vi.waitFor(() => expect(second).toHaveBeenCalledTimes(1), { timeout: 5_000 });
-  other.close();
-  expect(changed).not.toHaveBeenCalled();
+  await vi.waitFor(() => expect(early.told).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  closed.close();
+  await vi.waitFor(() => expect(late.told).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  early.close();
+  late.close();
+  expect(closed.told).not.toHaveBeenCalled();
 });
