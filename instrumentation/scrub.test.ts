@@ -148,6 +148,12 @@ test.each([
   expect(scrub(harmless)).toBe(harmless);
 });
 
+test("a private key goes from a name as well, whole or cut short", () => {
+  const key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----";
+  expect(scrubName(`a ${key} b`)).toBe("a [redacted] b");
+  expect(scrubName(`a ${key.slice(0, -30)}`)).toBe("a [redacted]");
+});
+
 test("a hashed user stays in a name and goes from free text", () => {
   const hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
   expect(scrubName(hash)).toBe(hash);
