@@ -20,6 +20,7 @@ import {
   redact,
   registry,
   type SpanSink,
+  sentry,
   spans,
   systemMetrics,
   traceSink,
@@ -61,7 +62,7 @@ export async function instruments({
   sampling = true,
 }: InstrumentsOptions): Promise<Instruments> {
   const cells = registry({ maxSeriesPerMetric: config.labels.maxSeriesPerMetric });
-  const stages = ["price", "redact", "bound", "metrics", "spans", "log", "tap", "system", "gateway"];
+  const stages = ["price", "redact", "bound", "metrics", "spans", "log", "sentry", "tap", "system", "gateway"];
   const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));
   const reportFor = (exporter: string): LossReport => ({
     lost: (count, reason) => cells.counter("gateway_events_lost_total", { exporter, reason }).add(count),
@@ -72,6 +73,8 @@ export async function instruments({
   const say = complaints(logger({ output, settings: config.log, now: clock.wall }), clock.now);
   const otlp = sink ? undefined : otlpSettings(config.otel);
   const spanSink = sink ?? (otlp && (await traceSink({ otlp, version, report: reportFor("spans") })));
+  const watcher =
+    config.sentry && (await sentry({ settings: config.sentry, version, now: clock.now, report: reportFor("sentry") }));
   const measured = metrics({
     registry: cells,
     activeUserSeconds: config.labels.activeUserSeconds,
@@ -95,6 +98,7 @@ export async function instruments({
       measured,
       ...(spanSink ? [spans({ sink: spanSink, settings: config.traces })] : []),
       logExporter({ output, settings: config.log }),
+      ...(watcher ? [watcher] : []),
       ...more,
     ],
     troubles,

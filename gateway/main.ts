@@ -9,7 +9,7 @@ import { watch } from "./config/watch.ts";
 import { demo } from "./demo/demo.ts";
 import { exit } from "./exit.ts";
 import { type Gateway, gateway } from "./gateway.ts";
-import { instruments } from "./instruments.ts";
+import { type Instruments, instruments } from "./instruments.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { packageVersion } from "./version.ts";
 
@@ -33,17 +33,25 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   const demoServer = await demo();
   const complete = (config: Config) => withDemo(config, `${demoServer.url}/v1`);
   let { config } = loaded;
-  const { telemetry, logger } = await instruments({
-    config: complete(config),
-    version,
-    clock: surroundings.clock,
-    stdout: process.stdout,
-  });
+  let measuring: Instruments;
+  try {
+    measuring = await instruments({
+      config: complete(config),
+      version,
+      clock: surroundings.clock,
+      stdout: process.stdout,
+    });
+  } catch (error) {
+    complain(error);
+    await demoServer.close();
+    return exit.badConfig;
+  }
+  const { telemetry, logger } = measuring;
   let running: Gateway;
   try {
     running = await gateway({ config: complete(config), telemetry, surroundings, version });
   } catch (error) {
-    console.error(`tollgate: ${error instanceof Error ? error.message : String(error)}.`);
+    complain(error);
     await Promise.all([telemetry.shutdown(), demoServer.close()]);
     return exit.failed;
   }
@@ -59,11 +67,18 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
       for (const problem of next.problems) logger.error(`${sentence(problem)} The configuration in use stays.`);
       return;
     }
+    try {
+      telemetry.configure(complete(next.config));
+    } catch (error) {
+      telemetry.reloaded("failure");
+      logger.error(`${error instanceof Error ? error.message : String(error)} The configuration in use stays.`);
+      return;
+    }
     const moved = JSON.stringify(next.config.listen) !== JSON.stringify(config.listen);
     if (moved) logger.warn("listen changed: that takes a restart; everything else is in use now.");
     config = next.config;
-    telemetry.configure(complete(config));
     running.reload(complete(config));
+    watching.follow(next.files);
     telemetry.reloaded("success");
     logger.info("configuration reloaded");
   };
@@ -80,6 +95,12 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   process.off("SIGHUP", reload).off("uncaughtException", survive).off("unhandledRejection", survive);
   await demoServer.close();
   return code;
+}
+
+/** One sentence for whoever started it. */
+function complain(error: unknown): void {
+  const sentence = error instanceof Error ? error.message : String(error);
+  console.error(`tollgate: ${sentence}${/[.?!]$/.test(sentence) ? "" : "."}`);
 }
 
 /** Waits for the signal that ends the gateway, and for its end. A second signal cuts it short. */
