@@ -36,7 +36,7 @@ const ratioBits = 52;
  * probability sampling does (kept when they are at least (1 - ratio) × 2^56), so replicas and other services with
  * the same ratio agree. A caller's sampled flag does not count: a client that always sets it would keep everything.
  */
-export function tailRule({ sampleRatio, slowSeconds }: TraceSettings): (exchange: Exchange) => boolean {
+function tailRule({ sampleRatio, slowSeconds }: TraceSettings): (exchange: Exchange) => boolean {
   const threshold = (1 - sampleRatio) * 2 ** ratioBits;
   return function keep({ outcome, totalSeconds, trace }) {
     if (outcome.kind === "failed" || totalSeconds > slowSeconds) return true;
