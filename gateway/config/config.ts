@@ -30,7 +30,7 @@ export interface Backend {
 }
 
 /** Seconds; 0 turns one off. */
-export interface Timeouts {
+interface Timeouts {
   readonly connect: number;
   /** Request sent → answer's headers. */
   readonly firstByte: number;
