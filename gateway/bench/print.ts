@@ -25,7 +25,7 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** Medians with the least and the most of all rounds, then costs, then bars. */
-export function text({ rows, costs, bars }: Report): string {
+export function text({ rows, costs, bars, doubts }: Report): string {
   const shown = rows.filter(({ name, figures }) => name !== direct && Object.keys(figures).length > 0);
   const groups = [
     ["JSON/s", "JSON CPU µs", "JSON busy %"],
@@ -56,5 +56,6 @@ export function text({ rows, costs, bars }: Report): string {
       ? [table([["CPU apart, µs per answer", "JSON", "SSE"], ...apart, ["together", total("json"), total("sse")]])]
       : []),
     ...(judged.length > 0 ? [table([["bar", "found", "wanted", ""], ...judged])] : []),
+    ...doubts,
   ].join("\n\n");
 }

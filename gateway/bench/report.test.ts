@@ -68,5 +68,11 @@ test("each cost is what a layer adds to the one before it, and together they are
     ["spans", 1],
     ["logs", 3],
   ]);
-  expect(text({ rows: [], bars: [], costs })).toMatch(/together +64\.0 +64\.0/);
+  expect(text({ rows: [], bars: [], doubts: [], costs })).toMatch(/together +64\.0 +64\.0/);
+});
+
+test("figures of a disturbed machine are doubted", () => {
+  const busy = (share: number) => [round({ [bare]: { busy: 1 }, [tollgate]: { busy: share } })];
+  expect(report({ json: busy(0.95), sse: busy(0.95) }, names).doubts).toEqual([]);
+  expect(report({ json: busy(0.95), sse: busy(0.5) }, names).doubts.join()).toContain("only 50 %");
 });

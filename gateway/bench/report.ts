@@ -40,6 +40,8 @@ export interface Report {
   readonly rows: readonly Row[];
   readonly bars: readonly Bar[];
   readonly costs: readonly Cost[];
+  /** What speaks against the figures; sentences. */
+  readonly doubts: readonly string[];
 }
 
 const column = (rounds: readonly Round[], name: string, figure: keyof Throughput): number[] =>
@@ -58,7 +60,23 @@ export function report(findings: Findings, names: readonly string[]): Report {
     rows: names.map((name) => ({ name, figures: figures(findings, name) })),
     bars: bars(findings),
     costs: costs(findings),
+    doubts: doubts(findings),
   };
+}
+
+/** A contender that is slower than its load keeps its core this busy. */
+const busyShare = 0.9;
+
+/** Tollgate and the bare proxy are slower than the load by far, unless something else wants the processor too. */
+function doubts({ json, sse }: Findings): readonly string[] {
+  const idle = [json ?? [], sse ?? []]
+    .flatMap((rounds) => [bare, tollgate].map((name) => spread(column(rounds, name, "busy")).median))
+    .filter((share) => share < busyShare);
+  if (idle.length === 0) return [];
+  const percent = Math.round(Math.min(...idle) * 100);
+  return [
+    `A contender had its core to only ${percent} %: something else ran on this machine, or the load was too slow. Do not quote these figures.`,
+  ];
 }
 
 function figures({ json, sse, latency, memory }: Findings, name: string): Record<string, Spread> {
