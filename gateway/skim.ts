@@ -57,19 +57,10 @@ export class Skimmer {
   write(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length && this.#place !== "over") {
-      switch (this.#place) {
-        case "between":
-          at = this.#between(bytes, at);
-          break;
-        case "container":
-          at = this.#container(bytes, at);
-          break;
-        case "scalar":
-          at = this.#scalar(bytes, at);
-          break;
-        default:
-          at = this.#string(bytes, at);
-      }
+      if (this.#place === "between") at = this.#between(bytes, at);
+      else if (this.#place === "container") at = this.#container(bytes, at);
+      else if (this.#place === "scalar") at = this.#scalar(bytes, at);
+      else at = this.#string(bytes, at);
     }
   }
 

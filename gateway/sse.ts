@@ -1,11 +1,13 @@
 // Server-sent events as bytes: where one ends, how chunks become whole events, and what one event says.
-// The format: WHATWG HTML, "Server-sent events", §9.2.6: lines end in LF, CR or CRLF; a blank line ends an event.
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const blankLine = Buffer.from("\n\n");
 
-/** Two line ends in a row. CR followed by LF is one line end. */
+/**
+ * Two line ends in a row, so that the second makes a blank line, which ends an event. Lines end in LF, CR or CRLF
+ * (WHATWG HTML, "Server-sent events", §9.2.6).
+ */
 const endsEvent = (byte: number | undefined, next: number | undefined) =>
   (byte === LF && (next === LF || next === CR)) || (byte === CR && next === CR);
 
@@ -16,7 +18,7 @@ const past = (bytes: Buffer, at: number) => (bytes[at] === CR && bytes[at + 1] =
  * One past the first blank line from `from` on; -1 when there is none.
  * `before` is the byte that came before `bytes`, where a blank line may lie across the border.
  */
-export function eventEnd(bytes: Buffer, from = 0, before?: number): number {
+function eventEnd(bytes: Buffer, from = 0, before?: number): number {
   if (from === 0 && endsEvent(before, bytes[0])) return past(bytes, 0);
   return (bytes.indexOf(CR, from) === -1 ? plainEnd : anyEnd)(bytes, from);
 }
@@ -37,7 +39,7 @@ function anyEnd(bytes: Buffer, from: number): number {
 }
 
 /** One past the last blank line; 0 when there is none. `before` as in `eventEnd`. */
-export function lastEventEnd(bytes: Buffer, before?: number): number {
+function lastEventEnd(bytes: Buffer, before?: number): number {
   if (bytes.indexOf(CR) === -1) {
     const at = bytes.lastIndexOf(blankLine);
     if (at !== -1) return at + 2;

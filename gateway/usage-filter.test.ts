@@ -97,6 +97,10 @@ describe("asking for usage", () => {
     ['{"stream_options":{ "x":[1,"}"] } ,"b":2}', '{"stream_options":{ "x":[1,"}"] ,"include_usage":true} ,"b":2}'],
     ['{"stream_options":{"include_usage":false}}', '{"stream_options":{"include_usage":true}}'],
     ['{"stream_options":{"include_usage": null ,"x":1}}', '{"stream_options":{"include_usage": true ,"x":1}}'],
+    [
+      '{"a":"x\\\\","b":"\\\\\\"}","stream_options":{}}',
+      '{"a":"x\\\\","b":"\\\\\\"}","stream_options":{"include_usage":true}}',
+    ],
     ['{"stream_options":7}', '{"stream_options":{"include_usage":true}}'],
     ['{"x":"stream_options"}', '{"x":"stream_options","stream_options":{"include_usage":true}}'],
     [

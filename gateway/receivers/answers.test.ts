@@ -273,6 +273,14 @@ const goldenStreams: readonly [string, string, string, AnswerFacts][] = [
     { model: "gpt-4o-2024", finish: "stop", tokens: { input: 5, output: 4 }, ended: true },
   ],
   [
+    "usage beside the finish and again at the end: the last counts",
+    chat,
+    event(chunk({ content: "a" }, { usage: { prompt_tokens: 5, completion_tokens: 1 } })) +
+      event({ ...finished, usage: { prompt_tokens: 5, completion_tokens: 3 } }) +
+      event({ model: "last", choices: [], usage: { prompt_tokens: 5, completion_tokens: 4 } }),
+    { model: "last", finish: "stop", tokens: { input: 5, output: 4 }, ended: true },
+  ],
+  [
     "Groq",
     chat,
     event(chunk({ content: "a" })) +
@@ -402,7 +410,9 @@ describe.each(goldenStreams)("a stream: %s", (_, path, text, expected) => {
       "data: {",
       `data: {"padding":{"usage":{"prompt_tokens":5},"x":"${'y\\\\\\"'.repeat(20_000)}"},`,
     );
-    expect(stream(path, pieces(Buffer.from(big), 997)).facts).toEqual(expected);
+    const { sawToken, facts } = stream(path, pieces(Buffer.from(big), 997));
+    expect(facts).toEqual(expected);
+    expect(sawToken).toBe(true);
     expect(stream(path, [big]).facts).toEqual(expected);
   });
 
@@ -410,6 +420,11 @@ describe.each(goldenStreams)("a stream: %s", (_, path, text, expected) => {
     const { sawToken, facts } = answered(path, [text], { contentType: "application/json", asked: true });
     expect(sawToken).toBe(true);
     expect(plain(facts)).toEqual(expected);
+  });
+
+  it("is read where an event is too big to be held and spread over lines", () => {
+    const big = text.replaceAll("data: {", `data: {"padding":"${"y".repeat(70_000)}",\ndata:`);
+    expect(plain(stream(path, pieces(Buffer.from(big), 997)).facts)).toEqual(expected);
   });
 
   it("that breaks off has not ended", () => {
@@ -556,6 +571,15 @@ describe("speech as sound", () => {
 describe("a reader", () => {
   it("takes JSON that came as a stream for what it is", () => {
     expect(stream(chat, [JSON.stringify(goldenJson[0]?.[2])]).facts).toEqual(goldenJson[0]?.[3]);
+  });
+
+  it("takes `[DONE]` for an end even where no finish was told", () => {
+    expect(stream(chat, [event(chunk({ content: "a" })) + event("[DONE]")]).facts.ended).toBe(true);
+  });
+
+  it("keeps no long text of an answer that is too big to be held", () => {
+    const big = { padding: "x".repeat(100_000), model: "m".repeat(20_000), usage: chatUsage };
+    expect(json(chat, pieces(Buffer.from(JSON.stringify(big)), 997))).toEqual({ tokens: chatTokens, ended: true });
   });
 
   it("counts a last event that lacks its blank line", () => {

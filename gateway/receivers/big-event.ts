@@ -4,13 +4,12 @@ import { Skimmer, type Wanted } from "../skim.ts";
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
-const SPACE = 0x20;
 const longestName = 8;
 
 /** Takes the event's pieces in any cut; gives its data's JSON, pruned to what is wanted. */
 export class BigEvent {
   readonly #skimmer: Skimmer;
-  #place: "name" | "space" | "data" | "other" = "name";
+  #place: "name" | "data" | "other" = "name";
   #name = "";
 
   constructor(wanted: Wanted) {
@@ -23,17 +22,15 @@ export class BigEvent {
       const byte = bytes[at] ?? 0;
       if (this.#place === "name") {
         at++;
+        // The line before ends here, and so does one that has no colon.
         if (byte === LF || byte === CR) this.#name = "";
-        else if (byte === COLON) this.#place = this.#name === "data" ? "space" : "other";
+        else if (byte === COLON) this.#place = this.#name === "data" ? "data" : "other";
         else if (this.#name.length < longestName) this.#name += String.fromCharCode(byte);
-      } else if (this.#place === "space") {
-        if (byte === SPACE) at++;
-        this.#place = "data";
       } else {
         const end = lineEnd(bytes, at);
         if (this.#place === "data") this.#skimmer.write(bytes.subarray(at, end));
         at = end;
-        if (end < bytes.length) this.#nextLine();
+        if (end < bytes.length) this.#place = "name";
       }
     }
   }
@@ -41,11 +38,6 @@ export class BigEvent {
   /** The pruned value; `undefined` where the data was cut off or is no JSON. */
   end(): unknown {
     return this.#skimmer.end();
-  }
-
-  #nextLine(): void {
-    this.#place = "name";
-    this.#name = "";
   }
 }
 

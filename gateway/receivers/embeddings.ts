@@ -1,4 +1,4 @@
-// Embeddings: text in, vectors out. Only input is counted.
+// Embeddings: text in, vectors out, and of tokens only input.
 import { answerReader } from "./answer.ts";
 import type { Dialect, Reading } from "./dialect.ts";
 import { tokensOfPrompt } from "./estimate.ts";

@@ -65,6 +65,25 @@ describe("finding a receiver", () => {
     }
   });
 
+  it("meters what is made, and not what is only looked up again", () => {
+    const metered = new Set(receivers.filter((receiver) => receiver.metered).map(({ path }) => path));
+    expect(metered).toEqual(
+      new Set([
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/responses",
+        "/v1/responses/compact",
+        "/v1/embeddings",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/images/variations",
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+      ]),
+    );
+  });
+
   it("gives a path's receiver to a method that it does not take, so that `methods` can tell", () => {
     const { receiver } = receiverFor("DELETE", "/v1/embeddings");
     expect(receiver.operation).toBe("embedding");

@@ -1,7 +1,9 @@
 // Looks into a multipart form while its bytes go onward: the few small fields worth knowing, and how much file there is.
-// The format: RFC 7578 (multipart/form-data) and RFC 2046, §5.1.1.
 
-/** What has been seen of a form so far. Reading it is allowed at any time; looking never changes the bytes. */
+/**
+ * What has been seen of a form so far; it may be read at any time. Looking never changes the bytes. The format: RFC 7578
+ * (multipart/form-data) and RFC 2046, §5.1.1.
+ */
 export interface MultipartFacts {
   /** Looks at the next bytes of the body, in order; chunks may be cut anywhere. */
   write(chunk: Buffer): void;

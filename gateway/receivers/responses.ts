@@ -51,7 +51,7 @@ function text(value: unknown): string {
     .join("");
 }
 
-export const responsesDialect: Dialect = {
+const dialect: Dialect = {
   read,
   isToken(value) {
     const said = objectIn(value);
@@ -91,7 +91,7 @@ const receiver = (path: string): Receiver => ({
       ...(mcpServers.length > 0 && { mcpServers }),
     };
   },
-  readAnswer: (head, request) => answerReader(responsesDialect, head, request),
+  readAnswer: (head, request) => answerReader(dialect, head, request),
   estimateInput(body) {
     const request = objectIn(body);
     const texts = textsOf(request?.instructions);
