@@ -117,7 +117,7 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
   let opsPort: Listening;
   try {
     opsPort = await listen({
-      app: ops({ ...shared, ready: () => healthOf(true), scrape: telemetry.scrape }),
+      app: ops({ ...shared, ready: () => healthOf(true), scrape: config.metrics ? telemetry.scrape : undefined }),
       host: at.opsHost,
       port: at.opsPort,
     });

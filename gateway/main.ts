@@ -62,6 +62,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
 
   const reload = () => {
     const next = load({ file: configFile });
+    watching.follow(next.files);
     if ("problems" in next) {
       telemetry.reloaded("failure");
       for (const problem of next.problems) logger.error(`${sentence(problem)} The configuration in use stays.`);
@@ -78,7 +79,6 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     if (moved) logger.warn("listen changed: that takes a restart; everything else is in use now.");
     config = next.config;
     running.reload(complete(config));
-    watching.follow(next.files);
     telemetry.reloaded("success");
     logger.info("configuration reloaded");
   };

@@ -20,7 +20,8 @@ export interface OpsOptions extends CountedOptions {
   readonly health: () => HealthAnswer;
   /** Whether new requests are welcome; a draining gateway is healthy but not ready. */
   readonly ready: () => HealthAnswer;
-  readonly scrape: () => Promise<string>;
+  /** `undefined` where metrics are switched off. */
+  readonly scrape: (() => Promise<string>) | undefined;
 }
 
 /** Prometheus 3 takes a target without this content type for down. */
@@ -33,26 +34,27 @@ export function ops({ doors, health, ready, scrape, now, served }: OpsOptions): 
 
   const count = counted({ now, served });
 
-  hono.get(
-    "/metrics",
-    count("/metrics", async (context) => {
-      try {
-        doors().admitScrape(context.env.incoming);
-      } catch (error) {
-        replyError(context.env.outgoing, { kind: error instanceof GatewayError ? error.kind : "internal" });
-        return RESPONSE_ALREADY_SENT;
-      }
-      const text = await scrape();
-      if (!/\bgzip\b/i.test(context.req.header("accept-encoding") ?? ""))
-        return context.body(text, 200, { "content-type": exposition });
-      const packed = await compress(text);
-      return context.body(new Uint8Array(packed), 200, {
-        "content-type": exposition,
-        "content-encoding": "gzip",
-        vary: "accept-encoding",
-      });
-    }),
-  );
+  if (scrape)
+    hono.get(
+      "/metrics",
+      count("/metrics", async (context) => {
+        try {
+          doors().admitScrape(context.env.incoming);
+        } catch (error) {
+          replyError(context.env.outgoing, { kind: error instanceof GatewayError ? error.kind : "internal" });
+          return RESPONSE_ALREADY_SENT;
+        }
+        const text = await scrape();
+        if (!/\bgzip\b/i.test(context.req.header("accept-encoding") ?? ""))
+          return context.body(text, 200, { "content-type": exposition });
+        const packed = await compress(text);
+        return context.body(new Uint8Array(packed), 200, {
+          "content-type": exposition,
+          "content-encoding": "gzip",
+          vary: "accept-encoding",
+        });
+      }),
+    );
   hono.get(
     "/health",
     count("/health", (context) => context.json(health().body, health().status)),
@@ -66,7 +68,7 @@ export function ops({ doors, health, ready, scrape, now, served }: OpsOptions): 
     count("other", ({ env: { outgoing } }) => {
       replyError(outgoing, {
         kind: "no_such_path",
-        message: "There is nothing here; try /metrics, /health or /ready.",
+        message: `There is nothing here; try ${scrape ? "/metrics, " : ""}/health or /ready.`,
       });
       return RESPONSE_ALREADY_SENT;
     }),
