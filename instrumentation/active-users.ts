@@ -1,8 +1,8 @@
 // Counts the distinct users of a sliding window in bounded memory, without keeping who they are.
 
 export interface ActiveUsers {
-  /** Notes that a user was active now. */
-  saw(user: string): void;
+  /** Notes that a user was active now; equal names of different kinds are different users. */
+  saw(kind: "user" | "key", name: string): void;
   /** Distinct users of the window; at most `max`. */
   count(): number;
 }
@@ -35,9 +35,9 @@ export function activeUsers({ seconds, now, max = 100_000 }: ActiveUsersOptions)
   };
 
   return {
-    saw(user) {
+    saw(kind, name) {
       const slot = slotNow();
-      const id = hash(user);
+      const id = hash(name, kind === "user" ? 1 : 2);
       if (lastSeen.size >= max && !lastSeen.has(id)) {
         prune(slot);
         if (lastSeen.size >= max) return;
@@ -52,8 +52,8 @@ export function activeUsers({ seconds, now, max = 100_000 }: ActiveUsersOptions)
 }
 
 /** FNV-1a with a final mix (http://www.isthe.com/chongo/tech/comp/fnv, public domain), over at most 256 characters. */
-function hash(text: string): number {
-  let h = 0x811c9dc5 ^ text.length;
+function hash(text: string, seed: number): number {
+  let h = Math.imul(0x811c9dc5 ^ seed, 0x01000193) ^ text.length;
   const end = Math.min(text.length, 256);
   for (let index = 0; index < end; index++) h = Math.imul(h ^ text.charCodeAt(index), 0x01000193);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -83,19 +83,24 @@ export function registry({ maxSeriesPerMetric = 2_000 }: { readonly maxSeriesPer
 
   const bind = (name: MetricName, given: Readonly<Record<string, string | undefined>>, known: boolean): Cell => {
     const one = find(name);
+    // Nearly always the label set is there as asked for; only a new one is looked at closely.
+    const wanted = keyOf(one.metric, given);
+    const found = one.cells.get(wanted);
+    if (found) return found.cell;
     const asked = tidy(one.metric, given);
-    const key = keyOf(asked.labels);
-    const there = one.cells.get(key);
-    if (there) return there.cell;
     overflowed(asked.changed);
+    const key = keyOf(one.metric, asked.labels);
+    const there = key === wanted ? undefined : one.cells.get(key);
+    if (there) return there.cell;
 
     const isHistogram = one.metric.kind === "histogram";
     const unbounded = !known && one.metric.labels.some((label) => openLabels.has(label));
-    if (!unbounded || space.take(one, bytesOf(one, asked.labels), isHistogram)) return add(one, key, asked.labels);
+    if (!unbounded || space.take(one, () => bytesOf(one, asked.labels), isHistogram))
+      return add(one, key, asked.labels);
 
     const folded = fold(asked.labels);
     overflowed(folded.changed);
-    const foldedKey = keyOf(folded.labels);
+    const foldedKey = keyOf(one.metric, folded.labels);
     return one.cells.get(foldedKey)?.cell ?? add(one, foldedKey, folded.labels);
   };
 
@@ -186,8 +191,13 @@ function fold(asked: LabelSet): Tidied {
   return { labels, changed };
 }
 
-/** Values hold no control characters, so that joining them by one is unambiguous. */
-const keyOf = (labels: LabelSet): string => Object.values(labels).join("\u001f");
+/** Values that stand hold no control characters, so that joining them by one is unambiguous. */
+function keyOf(metric: Metric, labels: Readonly<Record<string, string | undefined>>): string {
+  let key = "";
+  for (const label of metric.labels) key += `${labels[label]}\u001f`;
+  if (metric.kind === "histogram") for (const label of metric.optional) key += labels[label] ?? "";
+  return key;
+}
 
 /** About how many bytes a label set takes in the text format. */
 function bytesOf({ name, metric }: Series, labels: LabelSet): number {

@@ -10,7 +10,7 @@ export interface BoundOptions {
   readonly models?: Iterable<string>;
   readonly keys?: Iterable<string>;
   /** Called once for each value that was folded into `other`. */
-  readonly overflow: (label: keyof Labels) => void;
+  readonly overflow: (label: "model" | "served_model" | "key" | "feature") => void;
 }
 
 /**
@@ -23,7 +23,7 @@ export function bound({ settings, models = [], keys = [], overflow }: BoundOptio
   const { maxModels, maxFeatures, maxKeys } = settings;
   const knownModels = [...settings.models, ...models];
   const model = names(knownModels, maxModels, () => overflow("model"));
-  const servedModel = names(knownModels, maxModels, () => overflow("servedModel"));
+  const servedModel = names(knownModels, maxModels, () => overflow("served_model"));
   const key = names(keys, maxKeys, () => overflow("key"));
   const feature = names(settings.features, maxFeatures, () => overflow("feature"));
 

@@ -7,8 +7,8 @@ const fullMetrics = 4;
 
 /** Grants label sets until a metric, or the metrics of its sort together, have had their share. */
 export interface Room {
-  /** True, and taken, where a label set of so many bytes still fits. */
-  take(metric: { sets: number; bytes: number }, bytes: number, isHistogram: boolean): boolean;
+  /** True, and taken, where a label set still fits; its bytes are counted only where that matters. */
+  take(metric: { sets: number; bytes: number }, size: () => number, isHistogram: boolean): boolean;
 }
 
 /**
@@ -20,10 +20,11 @@ export function room(maxSeries: number): Room {
   const perMetric = maxSeries * bytesPerSet;
   const taken = { histograms: 0, others: 0 };
   return {
-    take(metric, bytes, isHistogram) {
+    take(metric, size, isHistogram) {
+      if (metric.sets >= maxSeries) return false;
+      const bytes = size();
       const sort = isHistogram ? "histograms" : "others";
-      const fits =
-        metric.sets < maxSeries && metric.bytes + bytes <= perMetric && taken[sort] + bytes <= perMetric * fullMetrics;
+      const fits = metric.bytes + bytes <= perMetric && taken[sort] + bytes <= perMetric * fullMetrics;
       if (!fits) return false;
       metric.sets++;
       metric.bytes += bytes;

@@ -1,7 +1,7 @@
-// Feeds the gateway's own metrics: requests, phases, token details, cost, cache, rejections, features.
+// Feeds the gateway's own metrics: requests, phases, token details, cost, cache, rejections.
 import type { Phases, Tokens } from "../../exchange.ts";
 import type { Registry } from "../../registry.ts";
-import { lazily, type Project, type Sample } from "./sample.ts";
+import { lazily, type Project, type Projection, type Sample } from "./sample.ts";
 
 const phaseWords = {
   receive: "receive",
@@ -26,7 +26,28 @@ const detailWords = {
 
 const keysOf = <T extends object>(words: T) => Object.keys(words) as (keyof T)[];
 
-export function gateway(registry: Registry, sample: Sample): Project {
+export const gateway: Projection = {
+  group: (sample) => {
+    const { exchange, labels, backend, reason } = sample;
+    const { operation, outcome, cache, usageSource, cost, streamed } = exchange;
+    const refusal = isOurRefusal(sample) ? "ours" : outcome.kind;
+    return [
+      operation,
+      backend,
+      refusal,
+      reason,
+      Number(streamed),
+      cache,
+      usageSource,
+      cost?.status,
+      labels.model,
+      labels.key,
+    ];
+  },
+  bind,
+};
+
+function bind(registry: Registry, sample: Sample): Project {
   const { exchange, labels, backend, reason } = sample;
   const { operation, outcome, cache, usageSource } = exchange;
   const { model, key } = labels;
@@ -83,7 +104,7 @@ function isOurRefusal({ exchange: { outcome, attempts } }: Sample): boolean {
 }
 
 function cost(registry: Registry, { exchange, labels, backend }: Sample): Project {
-  const { model, key, feature } = labels;
+  const { model, key } = labels;
   const part = (type: string) =>
     lazily(() => registry.counter("gateway_cost_usd_total", { model, backend, key, service: "gateway", type }));
   const input = part("input");
@@ -91,19 +112,12 @@ function cost(registry: Registry, { exchange, labels, backend }: Sample): Projec
   const other = part("other");
   const status = exchange.cost?.status;
   const lookups = status && registry.counter("gateway_price_lookups_total", { model, status });
-  const featureRequests =
-    feature === undefined
-      ? undefined
-      : registry.counter("gateway_feature_requests_total", { feature, outcome: exchange.outcome.kind });
-  const featureCost = lazily(() => registry.counter("gateway_feature_cost_usd_total", { feature: feature ?? "other" }));
 
   return ({ cost }) => {
-    featureRequests?.add(1);
     lookups?.add(1);
     if (cost === undefined || cost.status === "unpriced") return;
     input().add(cost.input);
     output().add(cost.output);
     if (cost.other > 0) other().add(cost.other);
-    if (feature !== undefined) featureCost().add(cost.nanoUsd);
   };
 }

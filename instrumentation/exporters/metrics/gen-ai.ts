@@ -1,11 +1,23 @@
 // Feeds the GenAI histograms: one operation per exchange that asked a backend.
 import { genAiOperation, genAiProvider } from "../../genai.ts";
 import type { Registry } from "../../registry.ts";
-import { lazily, type Project, type Sample } from "./sample.ts";
+import { lazily, type Project, type Projection, type Sample } from "./sample.ts";
 
 const nothing: Project = () => {};
 
-export function genAi(registry: Registry, { exchange, labels, provider }: Sample): Project {
+export const genAi: Projection = {
+  group: ({ exchange: { operation, outcome }, labels: { model, servedModel }, provider, reason }) => [
+    operation,
+    provider,
+    outcome.kind,
+    reason,
+    model,
+    servedModel,
+  ],
+  bind,
+};
+
+function bind(registry: Registry, { exchange, labels, provider }: Sample): Project {
   const { operation, outcome } = exchange;
   const name = genAiOperation(operation);
   if (name === undefined || provider === undefined) return nothing;

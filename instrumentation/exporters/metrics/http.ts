@@ -1,6 +1,6 @@
 // Feeds the HTTP metrics, for exchanges and for whatever else is served over HTTP.
 import type { Registry } from "../../registry.ts";
-import type { Project, Sample } from "./sample.ts";
+import type { Projection } from "./sample.ts";
 
 /** A request that is no exchange: health, metrics, a preflight. `route` is a template, never the raw path. */
 export interface ServedRequest {
@@ -23,21 +23,22 @@ const methods: ReadonlySet<string> = new Set([
   "TRACE",
 ]);
 
+export const methodLabel = (method: string): string => (methods.has(method) ? method : "other");
+
 export const httpLabels = ({ method, route, status }: Omit<ServedRequest, "seconds">) => ({
   service: "gateway",
-  method: methods.has(method) ? method : "other",
+  method: methodLabel(method),
   route,
   status_code: status >= 100 && status <= 599 ? String(status) : "other",
 });
 
-export function http(registry: Registry, { exchange }: Sample): Project {
-  const served = httpCells(registry, {
-    method: exchange.method,
-    route: exchange.endpoint,
-    status: exchange.outcome.status,
-  });
-  return ({ totalSeconds }) => served(totalSeconds);
-}
+export const http: Projection = {
+  group: ({ exchange: { method, endpoint, outcome } }) => [methodLabel(method), endpoint, outcome.status],
+  bind(registry, { exchange: { method, endpoint, outcome } }) {
+    const served = httpCells(registry, { method, route: endpoint, status: outcome.status });
+    return ({ totalSeconds }) => served(totalSeconds);
+  },
+};
 
 /** Counts one request of these labels that took so many seconds. */
 export function httpCells(registry: Registry, request: Omit<ServedRequest, "seconds">): (seconds: number) => void {

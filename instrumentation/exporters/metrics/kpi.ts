@@ -1,7 +1,7 @@
 // Feeds the KPI metrics: generations, tokens, errors.
 import type { Operation } from "../../exchange.ts";
 import type { Registry } from "../../registry.ts";
-import { lazily, type Project, type Sample } from "./sample.ts";
+import { lazily, type Project, type Projection, type Sample } from "./sample.ts";
 
 /** The `type` of a generation; `undefined` for operations that generate nothing. */
 export const generationTypes = {
@@ -27,7 +27,18 @@ export const generationTypes = {
 
 const service = "gateway";
 
-export function kpi(registry: Registry, { exchange: { operation, outcome }, labels: { model } }: Sample): Project {
+export const kpi: Projection = {
+  group: ({ exchange: { operation, outcome }, labels: { model }, reason }) => [
+    operation,
+    outcome.kind,
+    reason,
+    "severity" in outcome ? outcome.severity : undefined,
+    model,
+  ],
+  bind,
+};
+
+function bind(registry: Registry, { exchange: { operation, outcome }, labels: { model } }: Sample): Project {
   const type = generationTypes[operation];
   const generations =
     type === undefined

@@ -1,6 +1,8 @@
 // What exchanges of one group have in common: everything that decides which cells they feed.
 import { answeringAttempt, type Exchange, type Labels } from "../../exchange.ts";
 import { OTHER } from "../../label-value.ts";
+import type { Registry } from "../../registry.ts";
+import type { Step } from "./groups.ts";
 
 export interface Sample {
   readonly exchange: Exchange;
@@ -15,6 +17,13 @@ export interface Sample {
 
 /** Adds one exchange of the group to the group's cells. */
 export type Project = (exchange: Exchange) => void;
+
+/** One family of metrics: which exchanges feed the same cells of it, and how. */
+export interface Projection {
+  /** Equal for exchanges that feed the same cells. Made of bounded values only, so that groups are bounded too. */
+  readonly group: (sample: Sample) => readonly Step[];
+  readonly bind: (registry: Registry, sample: Sample) => Project;
+}
 
 /** Without the `bound` processor every value that callers control is `other`: unbounded labels never get here. */
 const unbounded: Labels = { model: OTHER, servedModel: OTHER, key: OTHER, feature: OTHER };
@@ -33,14 +42,6 @@ export function sampleOf(exchange: Exchange): Sample {
 /** The `reason` label of an outcome or of an attempt's result. */
 export const reasonOf = (kind: Exchange["outcome"]["kind"], reason: string | undefined): string =>
   kind === "completed" ? "ok" : kind === "abandoned" ? "abandoned" : (reason ?? OTHER);
-
-/** Equal for exchanges that feed the same cells. Made of bounded values only, so groups are bounded too. */
-export function groupOf({ exchange, labels, backend, provider, reason }: Sample): string {
-  const { operation, endpoint, method, streamed, cache, usageSource, cost, outcome, attempts } = exchange;
-  const severity = "severity" in outcome ? outcome.severity : "";
-  const refusedBy = attempts.at(-1)?.result === "refused" ? "backend" : "";
-  return `${operation}\n${endpoint}\n${method}\n${streamed}\n${cache}\n${usageSource}\n${cost?.status}\n${outcome.kind}\n${outcome.status}\n${severity}\n${refusedBy}\n${reason}\n${backend}\n${provider}\n${labels.model}\n${labels.servedModel}\n${labels.key}\n${labels.feature}`;
-}
 
 /** Binds a cell when it is first used, so that no label set exists before it has something to say. */
 export function lazily<T>(bind: () => T): () => T {

@@ -45,7 +45,8 @@ export function zeros(registry: Registry, { routes = [], keys = [], endpoints = 
       registry.zero("gateway_cache_requests_total", { operation, result });
   }
   for (const result of ["success", "failure"]) registry.zero("gateway_config_reloads_total", { result });
-  for (const label of ["model", "key", "feature"]) registry.zero("gateway_label_overflow_total", { label });
+  for (const label of ["model", "served_model", "key", "feature"])
+    registry.zero("gateway_label_overflow_total", { label });
   for (const route of routes.slice(0, maxRoutes)) routeZeros(registry, route, failures);
 }
 

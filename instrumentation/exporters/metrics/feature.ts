@@ -1,0 +1,12 @@
+// Feeds the metrics of features; apart from the others, whose groups they would multiply.
+import type { Registry } from "../../registry.ts";
+import { lazily, type Project } from "./sample.ts";
+
+export function feature(registry: Registry, feature: string, outcome: string): Project {
+  const requests = registry.counter("gateway_feature_requests_total", { feature, outcome });
+  const spent = lazily(() => registry.counter("gateway_feature_cost_usd_total", { feature }));
+  return ({ cost }) => {
+    requests.add(1);
+    if (cost !== undefined && cost.status !== "unpriced") spent().add(cost.nanoUsd);
+  };
+}
