@@ -1,84 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
 import { backendAt, testConfig } from "./testing/harness.ts";
+import { counts, plan, sum, tally } from "./testing/ledger.ts";
 import { type Measured, measuredGateway } from "./testing/measured.ts";
 import { type MetricSample, metricSamples, sumsBy } from "./testing/metrics-text.ts";
-import {
-  endings,
-  type Kind,
-  modelOf,
-  type Plan,
-  plannedBackend,
-  type Seen,
-  sendPlanned,
-} from "./testing/mixed-traffic.ts";
+import { endings, modelOf, plannedBackend, type Seen, sendPlanned } from "./testing/mixed-traffic.ts";
 import { rawRequest } from "./testing/raw-client.ts";
 
-/** 2,000 requests. */
-const counts: Readonly<Record<Kind, number>> = {
-  json: 420,
-  stream: 280,
-  hiddenUsage: 300,
-  embedding: 80,
-  file: 60,
-  rejected: 90,
-  notFound: 40,
-  limited: 60,
-  broken500: 80,
-  broken503: 40,
-  ourKey: 40,
-  malformed: 80,
-  unknownModel: 80,
-  tooLarge: 40,
-  cutStream: 70,
-  errorEvent: 40,
-  hungUp: 40,
-  silent: 40,
-  leftEarly: 60,
-  leftMidway: 60,
-};
 const clients = 48;
 
 /** nano-USD per token: fresh input, cached input, output. */
 const prices = { alpha: [150, 75, 600], beta: [2_500, 1_250, 10_000] } as const;
-
-/** The same pseudo-random numbers each time (Lehmer), so that a failure can be seen again. */
-function dice(seed: number) {
-  let state = seed;
-  return (sides: number) => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state % sides;
-  };
-}
-
-function plan(): readonly Plan[] {
-  const roll = dice(20_261_121);
-  const kinds = Object.entries(counts).flatMap(([kind, count]) => Array.from({ length: count }, () => kind as Kind));
-  for (let i = kinds.length - 1; i > 0; i -= 1) {
-    const j = roll(i + 1);
-    [kinds[i], kinds[j]] = [kinds[j] ?? "json", kinds[i] ?? "json"];
-  }
-  return kinds.map((kind, index) => {
-    const input = 1 + roll(90_000);
-    return {
-      kind,
-      index,
-      usage: {
-        input,
-        output: kind === "embedding" ? 0 : 1 + roll(9_000),
-        cached: kind === "embedding" ? 0 : roll(input),
-      },
-    };
-  });
-}
-
-const tally = (keys: Iterable<string>): Record<string, number> => {
-  const sums: Record<string, number> = {};
-  for (const key of keys) sums[key] = (sums[key] ?? 0) + 1;
-  return sums;
-};
-const sum = (values: Iterable<unknown>) =>
-  [...values].reduce<number>((total, value) => total + (typeof value === "number" ? value : 0), 0);
 
 describe("the client, /metrics, the spans and the log agree on 2,000 mixed requests", () => {
   const plans = plan();

@@ -20,7 +20,7 @@ export type Framing =
   | { readonly kind: "close" };
 
 /** The bytes are not HTTP/1.1. */
-export class WireError extends Error {
+class WireError extends Error {
   override readonly name = "WireError";
 }
 

@@ -73,3 +73,11 @@ export const chatRequest = (model: string, more: object = {}) => ({
   messages: [{ role: "user", content: "Say hello" }],
   ...more,
 });
+
+/** A whole stream in few bytes, for tests that go through all of them: two deltas, finish, usage, `[DONE]`. */
+export const shortEvents = (usage: Usage): readonly string[] => [
+  event({ choices: [{ delta: { content: "é" }, finish_reason: null }] }),
+  event({ choices: [{ delta: {}, finish_reason: "stop" }] }, "\r\n"),
+  event({ choices: [], usage: { prompt_tokens: usage.input, completion_tokens: usage.output } }),
+  event("[DONE]"),
+];
