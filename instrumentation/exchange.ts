@@ -222,7 +222,7 @@ export interface Labels {
   readonly feature?: string;
 }
 
-/** A usage event that another service reports; its receiver is yet to come. */
+/** A usage event that another service reports, the other member of the union. @public */
 export interface TrackedEvent {
   readonly kind: "tracked";
   readonly id: string;
