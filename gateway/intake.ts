@@ -56,7 +56,8 @@ export async function intake(options: IntakeOptions): Promise<Intake> {
   }
   const form = multipart && receiver.body !== "opaque" ? multipartFacts(type) : undefined;
   const stream = upload({ ...options, limit, ...(form && { watch: form }) });
-  if (form) await stream.until(() => form.done || form.bad || form.fields.model !== undefined, limits.multipartHeadBytes);
+  if (form)
+    await stream.until(() => form.done || form.bad || form.fields.model !== undefined, limits.multipartHeadBytes);
   return {
     body: stream.body,
     facts: form ? () => receiver.readRequest(form.fields) : () => noFacts,
