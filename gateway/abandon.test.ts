@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { answer, eventStream, json, silence } from "./testing/answers.ts";
 import { backendAt, startTollgate } from "./testing/harness.ts";
 import { chatCompletion, chatEvents, chatRequest } from "./testing/payloads.ts";
@@ -101,6 +101,50 @@ describe.each(ways)("a client that goes away (%s)", (way) => {
     expect(exchange.outcome).toEqual(abandoned);
     expect(exchange).toMatchObject({ tokens: usage, usageSource: "provider" });
   });
+});
+
+test("a long answer that begins after its client left is drained to its end, too", async () => {
+  const { promise: left, resolve } = Promise.withResolvers<void>();
+  const words = Array.from({ length: 200 }, () => "x".repeat(10_000));
+  const long = chatEvents({ model, usage, words });
+  await using stage = await scene({ ...draining, script: [eventStream(long, { delay: left })] });
+  const connection = await begin(stage);
+  await stage.backend.request(0);
+  connection.leave();
+  await vi.waitFor(() => expect(connection.socket.destroyed).toBe(true));
+  resolve();
+  expect(await stage.backend.received[0]?.ended).toBe("answered");
+  expect(await stage.onlyExchange()).toMatchObject({ outcome: abandoned, tokens: usage, usageSource: "provider" });
+});
+
+test("a client that stopped reading and then leaves does not hold up the draining", async () => {
+  const words = Array.from({ length: 400 }, () => "x".repeat(50_000));
+  const long = chatEvents({ model, usage, words });
+  const limits = {
+    jsonBytes: 1e6,
+    bodyBytes: 1e6,
+    multipartHeadBytes: 1e5,
+    receiveSeconds: 5,
+    drainBytes: 1e9,
+    drainSeconds: 15,
+  };
+  await using stage = await scene({ ...draining, config: { limits }, script: [eventStream(long)] });
+  const connection = await begin(stage);
+  await connection.head();
+  connection.socket.pause();
+  const request = await stage.backend.request(0);
+  let before = -1;
+  await vi.waitFor(
+    () => {
+      const still = request.bytesSent === before && before > 0;
+      before = request.bytesSent;
+      if (!still) throw new Error("still moving");
+    },
+    { interval: 200, timeout: 10_000 },
+  );
+  connection.reset();
+  expect(await request.ended).toBe("answered");
+  expect(await stage.onlyExchange()).toMatchObject({ outcome: abandoned, tokens: usage, usageSource: "provider" });
 });
 
 describe("draining has its bounds", () => {

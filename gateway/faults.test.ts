@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { redact } from "../instrumentation/index.ts";
 import {
@@ -171,6 +172,32 @@ describe("a backend that breaks off", () => {
     const { exchange } = await holds(row);
     expect(exchange.usageSource).not.toBe("provider");
     for (const count of Object.values(exchange.tokens ?? {})) expect(count).not.toBe(0);
+  });
+
+  test("breaks off within an event, while the usage chunk is looked for: the client gets what came", async () => {
+    const half = [...events.slice(0, 2), (events[2] ?? "").slice(0, 30)];
+    await holds({
+      name: "",
+      request: { ...plain, stream: true },
+      script: [eventStream([...half, 30], { end: "unterminated" })],
+      body: half.join(""),
+      ended: "fin",
+      outcome: broken,
+    });
+  });
+
+  test.each([
+    ["is not compressed as it says", Buffer.from(events.join("")), "fin" as const],
+    ["ends in the middle of its compression", gzipSync(events.join("")).subarray(0, -30), "fin" as const],
+  ])("%s, where it has to be unpacked: that is the backend's fault, not the client's", async (_, bytes, ended) => {
+    await using stage = await scene({
+      script: [eventStream([bytes], { headers: [["Content-Encoding", "gzip"]] })],
+    });
+    const got = await stage.post("/chat/completions", { ...plain, stream: true });
+    expect([got.status, got.ended]).toEqual([200, ended]);
+    const exchange = await stage.onlyExchange();
+    expect(exchange.outcome).toMatchObject(broken);
+    expect(exchange.attempts).toMatchObject([{ result: "failed", reason: "broken_stream" }]);
   });
 
   test.each([json(chatCompletion(model, usage)), answer({ body: ["a"] })])(

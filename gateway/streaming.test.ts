@@ -1,8 +1,9 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { byteByByte, errorAnswer, eventStream, type Step, withoutStreamOptions } from "./testing/answers.ts";
+import { answer, byteByByte, errorAnswer, eventStream, type Step, withoutStreamOptions } from "./testing/answers.ts";
 import { cutAtUser, eachBorder } from "./testing/borders.ts";
 import { chatEvents, chatRequest, event, shortEvents, withoutUsageChunk } from "./testing/payloads.ts";
+import { rawConnection, requestBytes } from "./testing/raw-client.ts";
 import { scene } from "./testing/scene.ts";
 import { openEvents } from "./testing/sse-client.ts";
 
@@ -192,4 +193,24 @@ describe("a backend that does not know stream_options", () => {
     await stage.post("/chat/completions", plain);
     expect(stage.backend.received.map(({ body }) => body.includes("stream_options"))).toEqual([true, true]);
   });
+});
+
+test("a client that takes its time is not a backend that stalls", async () => {
+  const block = Buffer.alloc(256 * 1024, "x");
+  const timeouts = { connect: 5, firstByte: 5, idle: 0.2, total: 0 };
+  await using stage = await scene({
+    backend: { timeouts },
+    script: [answer({ body: Array.from({ length: 160 }, () => block) })],
+  });
+  const url = stage.at("/files/file-1/content");
+  const connection = await rawConnection(url);
+  await connection.send(requestBytes(url, { method: "GET" }));
+  await connection.head();
+  // Time passing is the point: several times the idle timeout, and the coarse clock of the timers besides.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  let got = 0;
+  for (let piece = await connection.piece(); piece !== undefined; piece = await connection.piece()) got += piece.length;
+  expect(got).toBe(160 * block.length);
+  connection.leave();
+  expect((await stage.onlyExchange()).outcome).toMatchObject({ kind: "completed", status: 200 });
 });
