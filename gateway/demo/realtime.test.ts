@@ -5,15 +5,16 @@ import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import type { RealtimeServerEvent } from "openai/resources/realtime/realtime";
 import { afterAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { ClearRoad } from "../testing/clear-road.ts";
 import { demo } from "./demo.ts";
 
 const backend = await demo({ pace: 0 });
 afterAll(() => backend.close());
 const openai = new OpenAI({ baseURL: `${backend.url}/v1`, apiKey: "any" });
 
-/** A session, and everything that it was told. `ws://` needs a socket of our own: the SDK's class insists on TLS. */
+/** A session, and everything that it was told. */
 function connect(model: string) {
-  const session = new OpenAIRealtimeWS({ model }, openai);
+  const session = new OpenAIRealtimeWS({ model, options: { agent: new ClearRoad() } }, openai);
   const events: RealtimeServerEvent[] = [];
   session.on("event", (event) => events.push(event));
   session.on("error", () => {});
