@@ -42,7 +42,8 @@ test("a stall of the event loop shows as lag, without the monitor's own period",
   stall(300);
   await vi.waitFor(() => expect(read(cells, "nodejs_eventloop_lag_seconds", "max")).toBeGreaterThan(0.25));
   expect(read(cells, "nodejs_eventloop_lag_seconds", "max")).toBeLessThan(2);
-  expect(read(cells, "nodejs_eventloop_lag_seconds", "p50")).toBeLessThan(0.2);
+  // The monitor looks every 20 ms, and without a stall there is less lag than that.
+  await vi.waitFor(() => expect(read(cells, "nodejs_eventloop_lag_seconds", "p50")).toBeLessThan(0.015), 10_000);
 });
 
 test("a stall is forgotten after two intervals", async () => {

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import type { MetricName } from "./catalogue.ts";
 import { type Registry, registry } from "./registry.ts";
@@ -45,7 +46,28 @@ test("the real machine is read: processors, memory, disks, network, uptime", asy
   expect(Object.keys(read(cells, "system_network_io_bytes_total"))).toEqual(["receive", "transmit"]);
 });
 
-test("a sampler that hangs is given up and counted, and asked again ever more seldom", async () => {
+test("a sampler is not asked again before it has answered", async () => {
+  const { cells } = sampling({ sampler: fake("slow"), intervalMillis: 10 });
+  await vi.waitFor(() => expect(read(cells, "system_uptime_seconds")[""]).toBeDefined(), 10_000);
+  expect(read(cells, "system_uptime_seconds")).toEqual({ "": 1 });
+});
+
+test("a sampler that keeps failing is asked ever more seldom", async () => {
+  const times: number[] = [];
+  const one = systemMetrics({
+    registry: registry(),
+    failed: () => times.push(performance.now()),
+    sampler: fake("throwing"),
+    intervalMillis: 50,
+  });
+  started.push(one);
+  one.start();
+  await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(5), 15_000);
+  // After its fourth failure it sits out seven intervals.
+  expect(Number(times[4]) - Number(times[3])).toBeGreaterThan(7 * 50 - 10);
+});
+
+test("a sampler that hangs is given up and counted", async () => {
   const { cells, failed } = sampling({ sampler: fake("hanging"), timeoutMillis: 50, intervalMillis: 10 });
   await vi.waitFor(() => expect(failed.mock.calls.length).toBeGreaterThanOrEqual(3), 10_000);
   expect(failed.mock.calls[0]).toEqual(["system", new Error("no reading within 50 ms")]);
@@ -69,20 +91,13 @@ test("a disk that is gone goes, a network total never falls, and what was not re
   expect(read(cells, "system_disk_usage_bytes")).toEqual({ "a used": 30, "a free": 70 });
   expect(read(cells, "system_disk_utilization_ratio")).toEqual({ a: 0.3 });
   expect(read(cells, "system_network_io_bytes_total")).toEqual({ receive: 105, transmit: 15 });
+  expect(read(cells, "gateway_metric_values_rejected_total")).toEqual({});
 });
 
 test("neither the sampler's thread nor its timer keeps a process alive", () => {
-  const script = `
-    import { registry } from ${JSON.stringify(new URL("./registry.ts", import.meta.url).href)};
-    import { systemMetrics } from ${JSON.stringify(new URL("./system.ts", import.meta.url).href)};
-    import { processMetrics } from ${JSON.stringify(new URL("./process.ts", import.meta.url).href)};
-    const cells = registry();
-    systemMetrics({ registry: cells, failed: () => {} }).start();
-    processMetrics({ registry: cells }).start();
-  `;
-  const { status, stderr, signal } = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(fake("idle"))], {
     encoding: "utf8",
     timeout: 15_000,
   });
-  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: "" });
+  expect({ status, signal, stdout, stderr }).toEqual({ status: 0, signal: null, stdout: "read", stderr: "" });
 });

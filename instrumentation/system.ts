@@ -60,6 +60,8 @@ export function systemMetrics({
   const startThread = (): Worker => {
     const started = new Worker(sampler, {
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
+      // Flags of the gateway's own process, such as those of a profiler, are not the thread's.
+      execArgv: [],
       stdout: true,
       stderr: true,
     });
