@@ -38,7 +38,9 @@ export function activeUsers({ seconds, now, max = 100_000 }: ActiveUsersOptions)
     saw(kind, name) {
       const slot = slotNow();
       const id = hash(name, kind === "user" ? 1 : 2);
-      if (lastSeen.size >= max && !lastSeen.has(id)) {
+      const seen = lastSeen.get(id);
+      if (seen === slot) return;
+      if (seen === undefined && lastSeen.size >= max) {
         prune(slot);
         if (lastSeen.size >= max) return;
       }

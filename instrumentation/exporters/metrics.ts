@@ -1,6 +1,6 @@
 // Projects every exchange into the metrics of the catalogue.
 import { activeUsers } from "../active-users.ts";
-import type { Exchange } from "../exchange.ts";
+import type { LabelsOf } from "../catalogue.ts";
 import type { Exporter } from "../pipeline.ts";
 import type { Counter, Registry } from "../registry.ts";
 import { feature } from "./metrics/feature.ts";
@@ -9,7 +9,7 @@ import { genAi } from "./metrics/gen-ai.ts";
 import { groups } from "./metrics/groups.ts";
 import { http, httpCells, methodLabel, type ServedRequest } from "./metrics/http.ts";
 import { kpi } from "./metrics/kpi.ts";
-import { type Project, reasonOf, sampleOf } from "./metrics/sample.ts";
+import { type Project, reasonOf, type Sample, sampleOf } from "./metrics/sample.ts";
 import { type Known, zeros } from "./metrics/zeros.ts";
 
 export type { ServedRequest } from "./metrics/http.ts";
@@ -44,19 +44,17 @@ export function metrics({ registry, activeUserSeconds, now, known = {} }: Metric
   const users = activeUsers({ seconds: activeUserSeconds, now });
   registry.gauge("active_users_total", { service: "gateway" }).pull(users.count);
 
-  const families = projections.map((projection) => ({ ...projection, found: groups<Project>(maxGroups) }));
-  const attempts = groups<Counter>(maxGroups);
-  const features = groups<Project>(maxGroups);
-  const served = groups<(seconds: number) => void>(maxGroups);
-
-  const countAttempts = (exchange: Exchange, model: string) => {
-    for (const { backend, result, reason: why } of exchange.attempts) {
-      const reason = reasonOf(result, why);
-      attempts([backend, model, result, reason], () =>
-        registry.counter("gateway_attempts_total", { backend, model, result, reason }),
-      ).add(1);
-    }
-  };
+  const families = projections.map(({ group, bind }) => ({
+    group,
+    find: groups<Project, Sample>(maxGroups, (sample) => bind(registry, sample)),
+  }));
+  const attempts = groups<Counter, LabelsOf<"gateway_attempts_total">>(maxGroups, (labels) =>
+    registry.counter("gateway_attempts_total", labels),
+  );
+  const features = groups<Project, LabelsOf<"gateway_feature_requests_total">>(maxGroups, (labels) =>
+    feature(registry, labels),
+  );
+  const served = groups<(seconds: number) => void, ServedRequest>(maxGroups, (request) => httpCells(registry, request));
 
   return {
     name: "metrics",
@@ -65,16 +63,19 @@ export function metrics({ registry, activeUserSeconds, now, known = {} }: Metric
       const sample = sampleOf(record);
       const { outcome, caller } = record;
       const { model, feature: named } = sample.labels;
-      for (const { group, bind, found } of families) found(group(sample), () => bind(registry, sample))(record);
-      countAttempts(record, model);
-      if (named !== undefined) features([named, outcome.kind], () => feature(registry, named, outcome.kind))(record);
+      for (const { group, find } of families) find(group(sample), sample)(record);
+      for (const { backend, result, reason: why } of record.attempts) {
+        const reason = reasonOf(result, why);
+        attempts([backend, result, reason, model], { backend, model, result, reason }).add(1);
+      }
+      if (named !== undefined) features([named, outcome.kind], { feature: named, outcome: outcome.kind })(record);
       if (outcome.kind === "refused") return;
       if (caller.user !== undefined) users.saw("user", caller.user);
       else if (caller.keyId !== undefined) users.saw("key", caller.keyId);
     },
     httpServed(request) {
       const { method, route, status, seconds } = request;
-      served([methodLabel(method), route, status], () => httpCells(registry, request))(seconds);
+      served([methodLabel(method), route, status], request)(seconds);
     },
     shutdown: () => Promise.resolve(),
   };

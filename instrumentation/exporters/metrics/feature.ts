@@ -1,9 +1,11 @@
 // Feeds the metrics of features; apart from the others, whose groups they would multiply.
+import type { LabelsOf } from "../../catalogue.ts";
 import type { Registry } from "../../registry.ts";
 import { lazily, type Project } from "./sample.ts";
 
-export function feature(registry: Registry, feature: string, outcome: string): Project {
-  const requests = registry.counter("gateway_feature_requests_total", { feature, outcome });
+export function feature(registry: Registry, labels: LabelsOf<"gateway_feature_requests_total">): Project {
+  const { feature } = labels;
+  const requests = registry.counter("gateway_feature_requests_total", labels);
   const spent = lazily(() => registry.counter("gateway_feature_cost_usd_total", { feature }));
   return ({ cost }) => {
     requests.add(1);

@@ -12,12 +12,15 @@ const branch = <T>(): Branch<T> => ({ branches: undefined, made: undefined });
 /**
  * A tree instead of one joined key: the values are hashed already, while joining and hashing some 150 characters for
  * every exchange costs more. Steps that vary most come last, where they need no branch of their own. Past `max` entries
- * all are forgotten and made anew when wanted, so that memory is bounded.
+ * all are forgotten and made anew when wanted, so that memory is bounded. `make` gets the context of the look-up.
  */
-export function groups<T extends object>(max: number): (path: readonly Step[], make: () => T) => T {
+export function groups<T extends object, C>(
+  max: number,
+  make: (context: C) => T,
+): (path: readonly Step[], context: C) => T {
   let root = branch<T>();
   let size = 0;
-  return (path, make) => {
+  return (path, context) => {
     let node = root;
     for (let index = 0; index < path.length; index++) {
       node.branches ??= new Map();
@@ -29,7 +32,7 @@ export function groups<T extends object>(max: number): (path: readonly Step[], m
       node = next;
     }
     if (node.made !== undefined) return node.made;
-    const made = make();
+    const made = make(context);
     node.made = made;
     if (++size >= max) {
       root = branch();
