@@ -48,7 +48,7 @@ export type Answer =
     };
 
 /** Returns the answer or throws a Refusal. */
-export type Endpoint = (call: Call) => Answer | Promise<Answer>;
+type Endpoint = (call: Call) => Answer | Promise<Answer>;
 
 export interface Route {
   readonly method: "GET" | "POST" | "DELETE";

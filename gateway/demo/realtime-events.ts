@@ -14,7 +14,7 @@ export type RealtimeEvent<Event = RealtimeServerEvent> = Event extends { event_i
   ? Omit<Event, "event_id">
   : never;
 
-export interface RealtimeBeat {
+interface RealtimeBeat {
   /** Milliseconds before it, at the real pace. */
   readonly wait: number;
   readonly event: RealtimeEvent;
