@@ -64,10 +64,13 @@ export async function instruments({
   const cells = registry({ maxSeriesPerMetric: config.labels.maxSeriesPerMetric });
   const stages = ["price", "redact", "bound", "metrics", "spans", "log", "sentry", "tap", "system", "gateway"];
   const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));
-  const reportFor = (exporter: string): LossReport => ({
-    lost: (count, reason) => cells.counter("gateway_events_lost_total", { exporter, reason }).add(count),
-    failed: (error) => troubles.exporterFailed(exporter, error),
-  });
+  const reportFor = (exporter: string): LossReport => {
+    cells.zero("gateway_events_lost_total", { exporter, reason: "export_failed" });
+    return {
+      lost: (count, reason) => cells.counter("gateway_events_lost_total", { exporter, reason }).add(count),
+      failed: (error) => troubles.exporterFailed(exporter, error),
+    };
+  };
 
   const output = logOutput({ destination: stdout, settings: config.log, report: reportFor("log") });
   const say = complaints(logger({ output, settings: config.log, now: clock.wall }), clock.now);
@@ -82,6 +85,7 @@ export async function instruments({
     known: known(config),
   });
   cells.gauge("gateway_events_buffered", { exporter: "log" }).pull(() => output.buffered);
+  if (spanSink) cells.gauge("gateway_events_buffered", { exporter: "spans" }).pull(() => spanSink.buffered);
 
   let rules = processors(config, (label) => cells.counter("gateway_label_overflow_total", { label }).add(1));
   const records = pipeline({
@@ -97,7 +101,8 @@ export async function instruments({
     exporters: [
       measured,
       ...(spanSink ? [spans({ sink: spanSink, settings: config.traces })] : []),
-      logExporter({ output, settings: config.log }),
+      // Written out below, once: the others may have a last word, and a stalled reader is waited for no longer than that.
+      { ...logExporter({ output, settings: config.log }), shutdown: async () => {} },
       ...(watcher ? [watcher] : []),
       ...more,
     ],

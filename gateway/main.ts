@@ -1,12 +1,13 @@
 // The composition root: it owns clock, randomness, signals and the console, and puts the parts together.
 import { randomFillSync, randomUUID } from "node:crypto";
+import { isatty } from "node:tty";
 import { banner } from "./banner.ts";
 import { withDemo } from "./config/builtin.ts";
 import type { Config } from "./config/config.ts";
 import { load } from "./config/load.ts";
 import { sentence } from "./config/problem.ts";
 import { watch } from "./config/watch.ts";
-import { demo } from "./demo/demo.ts";
+import { type Demo, demo } from "./demo/demo.ts";
 import { exit } from "./exit.ts";
 import { type Gateway, gateway } from "./gateway.ts";
 import { type Instruments, instruments } from "./instruments.ts";
@@ -30,77 +31,108 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     return exit.badConfig;
   }
   const version = packageVersion();
-  const demoServer = await demo();
-  const complete = (config: Config) => withDemo(config, `${demoServer.url}/v1`);
-  let { config } = loaded;
+  let demoServer: Demo | undefined;
+  /** The configuration with the demo's address in it; the demo runs from when it is first wanted. */
+  const complete = async (wanted: Config): Promise<Config> => {
+    if (!wanted.demo) return wanted;
+    demoServer ??= await demo({ random: Math.random, now: surroundings.clock.wall });
+    return withDemo(wanted, `${demoServer.url}/v1`);
+  };
+
+  let config: Config;
   let measuring: Instruments;
   try {
-    measuring = await instruments({
-      config: complete(config),
-      version,
-      clock: surroundings.clock,
-      stdout: process.stdout,
-    });
+    config = await complete(loaded.config);
+    measuring = await instruments({ config, version, clock: surroundings.clock, stdout: process.stdout });
   } catch (error) {
     complain(error);
-    await demoServer.close();
+    await demoServer?.close();
     return exit.badConfig;
   }
   const { telemetry, logger } = measuring;
   let running: Gateway;
   try {
-    running = await gateway({ config: complete(config), telemetry, surroundings, version });
+    running = await gateway({ config, telemetry, surroundings, version });
   } catch (error) {
     complain(error);
-    await Promise.all([telemetry.shutdown(), demoServer.close()]);
+    await Promise.all([telemetry.shutdown(), demoServer?.close()]);
     return exit.failed;
   }
 
-  // A line that a person reads must not stand between lines that a program reads.
-  console.error(banner({ config: complete(config), url: running.url, opsUrl: running.opsUrl, version }));
-  for (const warning of loaded.warnings) logger.warn(warning);
-
-  const reload = () => {
-    const next = load({ file: configFile });
-    watching.follow(next.files);
-    if ("problems" in next) {
-      telemetry.reloaded("failure");
-      for (const problem of next.problems) logger.error(`${sentence(problem)} The configuration in use stays.`);
-      return;
-    }
+  const ended = ending(running);
+  const reload = async () => {
     try {
-      telemetry.configure(complete(next.config));
+      const next = load({ file: configFile });
+      watching.follow(next.files);
+      if ("problems" in next) throw new AggregateError(next.problems.map((problem) => new Error(sentence(problem))));
+      const wanted = await complete(next.config);
+      telemetry.configure(wanted);
+      running.reload(wanted);
+      telemetry.reloaded("success");
+      logger.info("configuration reloaded");
+      for (const warning of [...next.warnings, ...afterRestart(config, wanted)]) logger.warn(warning);
     } catch (error) {
       telemetry.reloaded("failure");
-      logger.error(`${error instanceof Error ? error.message : String(error)} The configuration in use stays.`);
-      return;
+      for (const reason of error instanceof AggregateError ? error.errors : [error]) {
+        logger.error(`${messageOf(reason)} The configuration in use stays.`);
+      }
     }
-    const moved = JSON.stringify(next.config.listen) !== JSON.stringify(config.listen);
-    if (moved) logger.warn("listen changed: that takes a restart; everything else is in use now.");
-    config = next.config;
-    running.reload(complete(config));
-    telemetry.reloaded("success");
-    logger.info("configuration reloaded");
   };
-  const watching = watch({ files: loaded.files, changed: reload });
-  process.on("SIGHUP", reload);
+  // One after the other, in the order in which they were asked for.
+  let reloading = Promise.resolve();
+  const reloadNext = () => {
+    reloading = reloading.then(reload);
+  };
+  const watching = watch({ files: loaded.files, changed: reloadNext });
+  const onTerminal = isatty(0);
+  const hangUp = () => {
+    // A terminal that closes sends SIGHUP as well: what was started on it ends with it, and keeps no port.
+    if (onTerminal && !isatty(0)) process.kill(process.pid, "SIGTERM");
+    else reloadNext();
+  };
+  process.on("SIGHUP", hangUp);
 
   // What nobody caught is a bug of ours: it is told of, and the requests that have nothing to do with it go on.
   const survive = (error: unknown) => telemetry.troubled("gateway", error);
   process.on("uncaughtException", survive);
   process.on("unhandledRejection", survive);
 
-  const code = await ending(running);
+  // Last, for whoever reads it may send a signal at once; and not between the lines that a program reads.
+  console.error(banner({ config, url: running.url, opsUrl: running.opsUrl, version }));
+  for (const warning of loaded.warnings) logger.warn(warning);
+
+  const code = await ended;
   watching.close();
-  process.off("SIGHUP", reload).off("uncaughtException", survive).off("unhandledRejection", survive);
-  await demoServer.close();
+  process.off("SIGHUP", hangUp).off("uncaughtException", survive).off("unhandledRejection", survive);
+  await demoServer?.close();
   return code;
 }
 
+/** Settings that are read once, at the start; sentences about those that differ. */
+function afterRestart(before: Config, now: Config): string[] {
+  const once = ({ listen, metrics, log, sentry, traces, labels }: Config) => ({
+    listen,
+    metrics,
+    log,
+    sentry,
+    traces,
+    "labels.maxSeriesPerMetric": labels.maxSeriesPerMetric,
+    "labels.activeUserSeconds": labels.activeUserSeconds,
+  });
+  const [then, next] = [once(before), once(now)];
+  return Object.keys(then)
+    .filter((key) => JSON.stringify(then[key as keyof typeof then]) !== JSON.stringify(next[key as keyof typeof next]))
+    .map((key) => `${key} changed: that takes a restart; what else changed is in use now.`);
+}
+
+const messageOf = (error: unknown): string => {
+  const text = error instanceof Error ? error.message : String(error);
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+};
+
 /** One sentence for whoever started it. */
 function complain(error: unknown): void {
-  const sentence = error instanceof Error ? error.message : String(error);
-  console.error(`tollgate: ${sentence}${/[.?!]$/.test(sentence) ? "" : "."}`);
+  console.error(`tollgate: ${messageOf(error)}`);
 }
 
 /** Waits for the signal that ends the gateway, and for its end. A second signal cuts it short. */
@@ -114,7 +146,13 @@ function ending(running: Gateway): Promise<number> {
         return;
       }
       asked = true;
-      void running.shutdown().then(() => done(exit.ok));
+      running.shutdown().then(
+        () => done(exit.ok),
+        (error: unknown) => {
+          complain(error);
+          done(exit.failed);
+        },
+      );
     };
     const done = (code: number) => {
       process.off("SIGTERM", stop).off("SIGINT", stop);
