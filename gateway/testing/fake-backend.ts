@@ -73,12 +73,10 @@ export async function fakeBackend(options: FakeBackendOptions = {}): Promise<Fak
   }
 
   const take = (socket: Socket) => {
-    sockets.add(socket);
     const connection = connections;
     connections += 1;
     socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => sockets.delete(socket));
     serve(socket, connection).catch((error: unknown) => {
       // A peer that leaves between requests, or in the middle of one, is recorded; anything else is a finding.
       const left = error instanceof Gone || (error instanceof Error && error.name === "CutOff");
@@ -87,10 +85,17 @@ export async function fakeBackend(options: FakeBackendOptions = {}): Promise<Fak
     });
   };
 
-  const build = (): Server =>
-    options.tls === undefined
-      ? createServer({ allowHalfOpen: true }, take)
-      : createSecureServer({ key: options.tls.key, cert: options.tls.cert, allowHalfOpen: true }, take);
+  /** Below TLS there is a socket that `take` never sees when the handshake fails. */
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const build = (): Server => {
+    if (options.tls === undefined) return createServer({ allowHalfOpen: true }, take).on("connection", track);
+    const { key, cert } = options.tls;
+    return createSecureServer({ key, cert, allowHalfOpen: true }, take).on("connection", track);
+  };
   const start = (at: number) =>
     new Promise<Server>((resolve, reject) => {
       const fresh = build();
