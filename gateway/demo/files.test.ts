@@ -34,7 +34,7 @@ describe("a file", () => {
     await expect(put("x", "fun" as OpenAI.FilePurpose)).rejects.toMatchObject({ status: 400, param: "purpose" });
   });
 
-  test("is refused when it is too large, before it is read", async () => {
+  test("is refused when it is too large", async () => {
     await expect(put("x".repeat(65 * 1024 * 1024))).rejects.toMatchObject({ status: 413 });
   });
 });

@@ -38,6 +38,7 @@ test("a page begins after its cursor, in the order asked for", () => {
   const paged = (query: string) => page(all, new URLSearchParams(query));
   expect(ids(paged("").data)).toBe("edcba");
   expect(paged("limit=2&order=asc")).toMatchObject({ first_id: "a", last_id: "b", has_more: true });
+  expect(paged("limit=3&order=asc&after=b")).toMatchObject({ last_id: "e", has_more: false });
   expect(paged("limit=2&order=asc&after=d")).toMatchObject({ data: [thing("e")], has_more: false });
   expect(page([], new URLSearchParams())).toMatchObject({ data: [], first_id: null, last_id: null, has_more: false });
   for (const wrong of ["limit=0", "limit=101", "limit=x", "order=up"]) expect(() => paged(wrong)).toThrow(/must be/);
