@@ -60,8 +60,8 @@ export interface Memory {
 
 /** Streams that warm the process up, and stay open. */
 const before = 100;
-/** Events that each stream gets while it is open, so that it has lived. */
-const ticks = 5;
+/** Events that each stream gets while it is open, one by one, so that whoever keeps some of them has its fill. */
+const ticks = 50;
 
 export interface MemoryRun {
   readonly load: Child;

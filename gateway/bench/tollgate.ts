@@ -25,8 +25,17 @@ const loaded = load({ file: "bench.yaml", env, read: () => file });
 if ("problems" in loaded) throw new Error(JSON.stringify(loaded.problems));
 
 const clock = { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() };
-// Without metering, answers are passed on unread.
-if (layer === "forwarding") for (const receiver of receivers) Object.assign(receiver, { metered: false });
+// Without metering, answers are passed on unread and backends are not asked for usage.
+if (layer === "forwarding") {
+  for (const receiver of receivers) {
+    const readRequest: typeof receiver.readRequest = (body) => {
+      const { asksForUsage: _, ...facts } = read(body);
+      return facts;
+    };
+    const read = receiver.readRequest.bind(receiver);
+    Object.assign(receiver, { metered: false, readRequest });
+  }
+}
 
 const running = await gateway({
   config: loaded.config,
