@@ -51,12 +51,13 @@ async function sendBytes(type: string, pieces: Iterable<Uint8Array>, delivery: D
 async function sendEvents(answer: Answer & { kind: "events" }, delivery: Delivery): Promise<void> {
   const { res, pause, trouble, signal } = delivery;
   const { beats, done } = answer;
-  res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
-  res.flushHeaders();
+  const head = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" };
   const broken = trouble === "cut" || trouble === "stall" ? beats.length >> 1 : beats.length;
   for (const { wait, name, data } of beats.slice(0, broken)) {
     if (wait > 0) await pause(wait, signal);
     if (signal.aborted) return;
+    // As at a provider, the head comes with the first event.
+    if (!res.headersSent) res.writeHead(200, head);
     await write(delivery, `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`);
   }
   if (trouble === "cut") return cut(res);
