@@ -41,7 +41,7 @@ export function outgoing(
 }
 
 /** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */
-export function ownHeaders({ draft }: Passage): string[] {
+export function ownHeaders({ draft }: Pick<Passage, "draft">): string[] {
   const attempt = draft.attempts.at(-1);
   const headers = [
     "x-request-id",

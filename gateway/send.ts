@@ -10,7 +10,7 @@ import { tryOnce } from "./try.ts";
 import { failureOfStatus } from "./verdict.ts";
 
 /** What speaks of the backend itself, and not of one request or one answer of it. */
-const downReasons: ReadonlySet<string> = new Set(["unreachable", "timeout", "upstream_status", "upstream_auth"]);
+export const downReasons: ReadonlySet<string> = new Set(["unreachable", "timeout", "upstream_status", "upstream_auth"]);
 
 /** Routes, and tries until an answer has gone out or the failure is final. Throws GatewayError for our own answers. */
 export async function send(sending: Sending): Promise<void> {

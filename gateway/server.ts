@@ -61,7 +61,9 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
       keepAliveTimeout: 75_000,
       // Checked by us, for an answer in OpenAI's shape.
       requireHostHeader: false,
-      shouldUpgradeCallback: (req) => upgrade?.wanted(req) ?? false,
+      // While an earlier answer is still being written the connection is not free for another protocol.
+      shouldUpgradeCallback: (req) =>
+        !answering.get(req.socket)?.socket && namesOneHost(req) && (upgrade?.wanted(req) ?? false),
     },
     onRequest,
   );

@@ -1,80 +1,156 @@
-// Passes messages between the two ends of a session, each waiting for the other, until one of them closes.
-import type { RawData, WebSocket } from "ws";
+// Passes messages between the two ends of a session, each waiting for the other, until both are closed.
+import { type RawData, WebSocket } from "ws";
 import type { Outcome } from "../../instrumentation/index.ts";
 import { outcomeOf } from "../errors.ts";
-import type { SessionMeter } from "./session-meter.ts";
+import { pulse } from "./pulse.ts";
 
 export interface RelayOptions {
   readonly client: WebSocket;
   readonly backend: WebSocket;
-  readonly meter: SessionMeter;
-  /** A session in which neither end says anything for so long is ended; 0 for never. */
+  /** See `pulse`. */
   readonly idleSeconds: number;
+  /** Looks at a message that the client sent, or the backend: `passed` where it went on. Must not throw. */
+  readonly fromClient: (data: Buffer) => void;
+  readonly fromBackend: (data: Buffer, binary: boolean, passed: boolean) => void;
+  /** Told once how the session ended, as soon as that is known. */
+  readonly ended: (outcome: Outcome) => void;
+  /** Whether the backend is to be heard on after the client left, and for how long. */
+  readonly lingers: () => boolean;
+  readonly lingerSeconds: number;
+}
+
+export interface Relay {
+  /** Resolves when both ends are closed. */
+  readonly over: Promise<void>;
+  /** Ends the session from here: both ends are told, and cut off when they are slow to answer. */
+  stop(outcome: Outcome, reason: string): void;
 }
 
 /** What may wait for a slow end before the other is paused, bytes. */
 const waitingBytes = 1024 * 1024;
 
-/** Close codes that end a session in good order (RFC 6455 §7.4.1); 1005 is "none given". */
-const orderly = new Set([1000, 1001, 1005]);
+/** How long an end may take to answer a close that was not its own wish, milliseconds. */
+const partingMillis = 500;
 
-/** Resolves with how the session ended. Both ends are closed by then, or closing. */
-export function relay({ client, backend, meter, idleSeconds }: RelayOptions): Promise<Outcome> {
-  return new Promise((resolve) => {
-    let ended = false;
-    let idle: NodeJS.Timeout | undefined;
-    const end = (outcome: Outcome) => {
-      if (ended) return;
-      ended = true;
-      clearTimeout(idle);
-      resolve(outcome);
-    };
-    const touch = () => {
-      if (idle) idle.refresh();
-      else if (idleSeconds > 0) {
-        idle = setTimeout(() => {
-          end(outcomeOf("idle_timeout", undefined, 101));
-          close(client, 1001, "idle");
-          close(backend, 1001, "idle");
-        }, idleSeconds * 1000);
-      }
-    };
-    const pass = (from: WebSocket, to: WebSocket, look: (data: Buffer, binary: boolean) => void) => {
-      from.on("message", (data: RawData, binary: boolean) => {
-        touch();
-        const bytes = asBuffer(data);
-        look(bytes, binary);
-        to.send(bytes, { binary }, () => {
-          if (from.isPaused && to.bufferedAmount < waitingBytes) from.resume();
-        });
-        if (to.bufferedAmount >= waitingBytes) from.pause();
-      });
-      from.on("error", () => {});
-    };
-    pass(client, backend, (data) => meter.fromClient(data));
-    pass(backend, client, (data, binary) => meter.fromBackend(data, binary));
-    client.on("close", (code, reason) => {
-      end(code === 1006 ? { kind: "abandoned", status: 499 } : { kind: "completed", status: 101, finish: "closed" });
-      close(backend, code, reason.toString());
-    });
-    backend.on("close", (code, reason) => {
-      const told = reason.toString() || `The backend closed the session with ${code}.`;
-      if (orderly.has(code)) end({ kind: "completed", status: 101, finish: "closed" });
-      else end(outcomeOf(code === 1006 ? "broken_answer" : "error_event", told, 101));
-      close(client, code === 1006 ? 1011 : code, reason.toString());
-    });
-    touch();
-    backend.resume();
+/** Close codes (RFC 6455 §7.4.1); the last two are never sent, but say that none came, or no close at all. */
+const [normal, goingAway, internalError, none, vanished] = [1000, 1001, 1011, 1005, 1006];
+
+const nothing = Buffer.alloc(0);
+
+/** Begins to pass messages; both ends are paused until then. */
+export function relay(options: RelayOptions): Relay {
+  const { client, backend, fromClient, fromBackend, lingers, lingerSeconds } = options;
+  let isOver = () => {};
+  const over = new Promise<void>((resolve) => {
+    isOver = resolve;
   });
+  let ended = false;
+  let leaving: NodeJS.Timeout | undefined;
+
+  const end = (outcome: Outcome) => {
+    if (ended) return;
+    ended = true;
+    options.ended(outcome);
+  };
+  /** Both must be heard to their ends, whatever waited for the other. */
+  const closed = () => {
+    client.resume();
+    backend.resume();
+    if (client.readyState !== WebSocket.CLOSED || backend.readyState !== WebSocket.CLOSED) return;
+    stopPulse();
+    clearTimeout(leaving);
+    isOver();
+  };
+  const letGo = (code: number, reason: Buffer) => {
+    clearTimeout(leaving);
+    leaving = undefined;
+    close(backend, code === vanished ? goingAway : code, reason);
+  };
+  const left = (code: number, reason: Buffer) => {
+    if (lingers()) leaving = setTimeout(() => letGo(code, reason), lingerSeconds * 1000);
+    else letGo(code, reason);
+  };
+
+  const pass = (from: WebSocket, to: WebSocket, look: (data: Buffer, binary: boolean, passed: boolean) => void) => {
+    const sent = () => {
+      if (from.isPaused && to.bufferedAmount < waitingBytes) from.resume();
+    };
+    from.on("message", (message: RawData, binary: boolean) => {
+      const data = bufferOf(message);
+      const passed = to.readyState === WebSocket.OPEN;
+      if (passed) {
+        to.send(data, { binary }, sent);
+        if (to.bufferedAmount >= waitingBytes) from.pause();
+      }
+      look(data, binary, passed);
+    });
+  };
+  pass(client, backend, (data, _, passed) => {
+    if (passed) fromClient(data);
+  });
+  pass(backend, client, (data, binary, passed) => {
+    fromBackend(data, binary, passed);
+    if (leaving && !lingers()) letGo(goingAway, nothing);
+  });
+
+  // Told of frames that are none; the connection is closed for it by then.
+  client.on("error", (error) => {
+    const tooLarge = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+    end(outcomeOf(tooLarge ? "body_too_large" : "malformed_http", error.message, 101));
+    part(client);
+    letGo(goingAway, nothing);
+  });
+  backend.on("error", (error) => {
+    end(outcomeOf("bad_answer", error.message, 101));
+    part(backend);
+    close(client, internalError, nothing);
+  });
+  client.on("close", (code, reason) => {
+    end(code === vanished ? { kind: "abandoned", status: 499 } : { kind: "completed", status: 101, finish: "closed" });
+    if (backend.readyState === WebSocket.OPEN) left(code, reason);
+    closed();
+  });
+  backend.on("close", (code, reason) => {
+    const orderly = code === normal || code === goingAway || code === none;
+    const told = reason.toString() || `The backend closed the session with ${code}.`;
+    if (orderly) end({ kind: "completed", status: 101, finish: "closed" });
+    else if (code === vanished) end(outcomeOf("broken_answer", "The backend's connection broke off.", 101));
+    else end(outcomeOf("error_event", told, 101));
+    close(client, code === vanished ? internalError : code, reason);
+    closed();
+  });
+
+  const stopPulse = pulse([client, backend], options.idleSeconds, (dark) => {
+    if (dark === backend) end(outcomeOf("idle_timeout", undefined, 101));
+    dark.terminate();
+  });
+  client.resume();
+  backend.resume();
+
+  return {
+    over,
+    stop(outcome, reason) {
+      end(outcome);
+      for (const one of [client, backend]) {
+        close(one, goingAway, Buffer.from(reason));
+        part(one);
+      }
+      closed();
+    },
+  };
 }
 
-/** Closes with the other end's code, where that may be sent at all (1005, 1006 and 1015 may not). */
-function close(socket: WebSocket, code: number, reason: string): void {
-  const sendable =
-    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
-  if (sendable) socket.close(code, Buffer.from(reason).subarray(0, 120));
-  else socket.close();
+/** Closes with the other end's code and reason; with none where it gave none. */
+function close(socket: WebSocket, code: number, reason: Buffer): void {
+  if (code === none) socket.close();
+  else socket.close(code, reason);
 }
 
-const asBuffer = (data: RawData): Buffer =>
+/** Cuts an end off that was told of its close and does not answer. */
+function part(end: WebSocket): void {
+  const timer = setTimeout(() => end.terminate(), partingMillis);
+  end.once("close", () => clearTimeout(timer));
+}
+
+const bufferOf = (data: RawData): Buffer =>
   Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);

@@ -1,69 +1,108 @@
-// Meters a realtime session from the events that pass: tokens of each response add up, bytes are counted.
-import type { ExchangeDraft, Findings, Tokens } from "../../instrumentation/index.ts";
+// Meters a realtime session from the backend's events as they pass: tokens of all responses, model, first token.
+import type { ExchangeDraft, Findings, Media, Tokens } from "../../instrumentation/index.ts";
+import { countIn, type JsonObject, jsonIn, objectIn, textIn } from "../receivers/json.ts";
 import { tokensIn } from "../receivers/tokens.ts";
+import { Skimmer, type Wanted } from "../skim.ts";
+import { eventType } from "./event-type.ts";
 
-/** Watches; must not throw, whatever the messages are. */
+/** Watches the backend's messages. */
 export interface SessionMeter {
-  fromClient(data: Buffer): void;
-  fromBackend(data: Buffer, binary: boolean): void;
+  /** Looks at one text message. Its cost is bounded whatever the message is. */
+  see(message: Buffer): void;
+  /** A response has begun whose usage is still to come. */
+  readonly answering: boolean;
   findings(): Findings;
 }
 
-/** Events that are worth parsing; the others are only counted. */
-const telling = /"type"\s*:\s*"(?:response\.done|session\.created|session\.updated)"/;
-const delta = /"type"\s*:\s*"response\.[a-z_]+(?:\.[a-z_]+)*\.delta"/;
-/** The type stands near an event's start; deltas of audio are large. */
-const headBytes = 256;
+/** Up to here an event is parsed, up to there it is skimmed; nothing that tells usage is larger. Bytes. */
+const parsedBytes = 32 * 1024;
+const skimmedBytes = 4 * 1024 * 1024;
 
-/** A meter that writes bytes and first token into the draft as they pass. */
+const model = { model: "value" } as const satisfies Wanted;
+const wanted = {
+  usage: "value",
+  response: { usage: "value" },
+  session: {
+    type: "value",
+    model: "value",
+    audio: { input: { transcription: model } },
+    input_audio_transcription: model,
+  },
+} as const satisfies Wanted;
+
+/** A meter that writes the time of the first token into the draft. `now` is monotonic milliseconds. */
 export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMeter {
   let served: string | undefined;
   let tokens: Tokens | undefined;
-  let responses = 0;
+  let audioSeconds: number | undefined;
+  let begun = 0;
+  let done = 0;
+  let transcribes = false;
 
-  const read = (text: string) => {
-    const event: unknown = JSON.parse(text);
-    if (!isObject(event)) return;
-    if (event.type === "response.done" && isObject(event.response)) {
-      responses += 1;
-      tokens = added(tokens, tokensIn(event.response.usage));
-    } else if (isObject(event.session) && typeof event.session.model === "string") served = event.session.model;
+  const learnSession = (session: JsonObject, type: string) => {
+    transcribes = type.startsWith("transcription_session.") || session.type === "transcription";
+    const input = objectIn(objectIn(session.audio)?.input);
+    const transcription = objectIn(input?.transcription) ?? objectIn(session.input_audio_transcription);
+    served = textIn(transcribes ? transcription?.model : session.model) ?? served;
+  };
+  const spend = (usage: unknown) => {
+    done += 1;
+    tokens = sum(tokens, tokensIn(usage));
+    const { type, seconds } = objectIn(usage) ?? {};
+    if (type === "duration" && typeof seconds === "number" && seconds >= 0)
+      audioSeconds = (audioSeconds ?? 0) + seconds;
   };
 
   return {
-    fromClient(data) {
-      draft.requestBytes += data.length;
-    },
-    fromBackend(data, binary) {
-      draft.responseBytes += data.length;
-      if (binary) return;
-      const head = data.toString("latin1", 0, headBytes);
-      if (draft.firstTokenAt === undefined && delta.test(head)) draft.firstTokenAt = now();
-      // A response's events may name their type after other fields; only these two kinds are searched whole.
-      if (
-        !telling.test(head) &&
-        !(data.length < 64 * 1024 && data.includes("response.done") && telling.test(data.toString("latin1")))
-      )
-        return;
-      try {
-        read(data.toString("utf8"));
-      } catch {
-        // Not JSON: the client will say so itself; nothing to meter.
+    see(message) {
+      const type = eventType(message);
+      if (type === undefined) return;
+      if (type.endsWith(".delta")) {
+        const content = type.startsWith("response.") || transcribes;
+        if (content && draft.firstTokenAt === undefined && !draft.closed) draft.firstTokenAt = now();
+      } else if (type === "response.created") begun += 1;
+      else if (type === "response.done") spend(objectIn(content(message)?.response)?.usage);
+      else if (/^(?:transcription_)?session\.(?:created|updated)$/.test(type)) {
+        const session = objectIn(content(message)?.session);
+        if (session) learnSession(session, type);
+      } else if (transcribes && type === "conversation.item.input_audio_transcription.completed") {
+        // In a conversation this is another model's work, whose tokens are not to be priced as this one's.
+        begun += 1;
+        spend(content(message)?.usage);
       }
     },
-    findings: () => ({
-      ...(served !== undefined && { served }),
-      ...(tokens ? { tokens, usageSource: "provider" as const } : responses > 0 && { usageSource: "missing" as const }),
-    }),
+    get answering() {
+      return begun > done;
+    },
+    findings() {
+      const media: Media | undefined = audioSeconds === undefined ? undefined : { audioSeconds };
+      const source = tokens || media ? "provider" : begun + done > 0 ? "missing" : undefined;
+      return {
+        ...(served !== undefined && { served }),
+        ...(tokens && { tokens }),
+        ...(media && { media }),
+        ...(source && { usageSource: source }),
+      };
+    },
   };
 }
 
-function added(before: Tokens | undefined, more: Tokens | undefined): Tokens | undefined {
-  if (before === undefined || more === undefined) return before ?? more;
-  const sum: Record<string, number> = { ...before };
-  for (const [name, count] of Object.entries(more)) sum[name] = (sum[name] ?? 0) + Number(count);
-  return sum;
+function content(message: Buffer): JsonObject | undefined {
+  if (message.length <= parsedBytes) return objectIn(jsonIn(message.toString("utf8")));
+  if (message.length > skimmedBytes) return undefined;
+  const skimmer = new Skimmer(wanted);
+  skimmer.write(message);
+  return objectIn(skimmer.end());
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** Part by part; a sum past what can be counted is unknown. */
+function sum(before: Tokens | undefined, more: Tokens | undefined): Tokens | undefined {
+  if (before === undefined || more === undefined) return before ?? more;
+  const both: { -readonly [Part in keyof Tokens]: Tokens[Part] } = { ...before };
+  for (const part of Object.keys(more) as (keyof Tokens)[]) {
+    const added = countIn((before[part] ?? 0) + (more[part] ?? 0));
+    if (added === undefined) delete both[part];
+    else both[part] = added;
+  }
+  return both;
+}

@@ -39,6 +39,7 @@ export function tokensIn(value: unknown): Tokens | undefined {
     usage.cache_write_tokens,
     usage.cache_creation_input_tokens,
   );
+  const cachedAudioInput = countIn(objectIn(read.cached_tokens_details)?.audio_tokens);
   const audioInput = countIn(read.audio_tokens);
   const audioOutput = countIn(made.audio_tokens);
   const imageInput = countIn(read.image_tokens);
@@ -47,6 +48,7 @@ export function tokensIn(value: unknown): Tokens | undefined {
     ...(input !== undefined && { input }),
     ...(output !== undefined && { output }),
     ...(cachedInput !== undefined && { cachedInput }),
+    ...(cachedAudioInput !== undefined && { cachedAudioInput }),
     ...(cacheWrite !== undefined && { cacheWrite }),
     ...(reasoning !== undefined && { reasoning }),
     ...(audioInput !== undefined && { audioInput }),

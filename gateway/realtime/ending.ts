@@ -1,0 +1,33 @@
+// How a session's end is written down: exchange, attempt and the backend's availability, together and once.
+import type { ExchangeDraft, Outcome } from "../../instrumentation/index.ts";
+import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
+import type { Fleet } from "../fleet.ts";
+import { downReasons } from "../send.ts";
+import { Failed } from "../sending.ts";
+import { Refused } from "./refusal.ts";
+
+/** Closes the exchange and its attempt; later calls change nothing. `at` is monotonic milliseconds. */
+export function close(draft: ExchangeDraft, { availability }: Fleet, outcome: Outcome, at: number): void {
+  if (!draft.close(outcome, at)) return;
+  const attempt = draft.attempts.at(-1);
+  if (attempt === undefined) return;
+  attempt.endedAt = at;
+  const reason = "reason" in outcome ? outcome.reason : undefined;
+  // The attempt's own word for being cut off by us or by the client.
+  if (outcome.kind === "abandoned" || reason === "shutting_down") {
+    attempt.result = "abandoned";
+    return;
+  }
+  attempt.result = outcome.kind;
+  if (reason !== undefined) attempt.reason = reason;
+  availability.observe(attempt.backend, !(reason !== undefined && downReasons.has(reason)));
+}
+
+/** The outcome of a session that never began. */
+export function outcomeOfFailure(error: unknown): Outcome {
+  if (error instanceof ClientLeft) return { kind: "abandoned", status: 499 };
+  if (error instanceof Refused) return outcomeOf(error.kind, error.detail, error.held?.status);
+  if (error instanceof Failed) return outcomeOf(error.kind, error.detail);
+  if (error instanceof GatewayError) return outcomeOf(error.kind, error.message);
+  return outcomeOf("internal", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+}

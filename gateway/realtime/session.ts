@@ -1,0 +1,119 @@
+// One realtime session, from its upgrade request to its one record.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { ExchangeDraft } from "../../instrumentation/index.ts";
+import { callerOf, purposeOf } from "../caller.ts";
+import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
+import type { Upstream } from "../fleet.ts";
+import { headersToClient } from "../headers.ts";
+import { ownHeaders } from "../outgoing.ts";
+import { receiverFor } from "../receivers/index.ts";
+import { type ForwardOptions, noRoute } from "../sending.ts";
+import { target } from "../target.ts";
+import { type Dialled, dial } from "./dial.ts";
+import { close, outcomeOfFailure } from "./ending.ts";
+import { accept, checkUpgrade } from "./handshake.ts";
+import { answerPlainly } from "./refusal.ts";
+import { relay } from "./relay.ts";
+import { sessionMeter } from "./session-meter.ts";
+import { watching } from "./watching.ts";
+
+export interface Session {
+  /** Resolves when the record is made. Never rejects. */
+  readonly over: Promise<void>;
+  /** Ends it wherever it stands, as `shutting_down`. */
+  stop(): void;
+}
+
+/** Takes an upgrade request over. */
+export function session(options: ForwardOptions, req: IncomingMessage, socket: Duplex, head: Buffer): Session {
+  const { pipeline, traces, surroundings, observers } = options;
+  const { now, wall } = surroundings.clock;
+  const { fleet, doors, clientAddress } = options.setting();
+  const place = target(req.url);
+  const { receiver } = receiverFor("GET", place?.path ?? "/v1/");
+  const draft = new ExchangeDraft({
+    id: surroundings.uuid(),
+    openedAt: wall(),
+    startedAt: now(),
+    operation: receiver.operation,
+    serviceType: receiver.serviceType,
+    endpoint: receiver.path,
+    method: req.method ?? "GET",
+    trace: traces.begin(one(req.headers.traceparent), one(req.headers.tracestate)),
+    caller: callerOf(req, clientAddress(req)),
+    purpose: purposeOf(req),
+  });
+  draft.upstreamMode = receiver.upstreamMode;
+  draft.streamed = true;
+  pipeline.opened(draft.opening);
+  const meter = sessionMeter(draft, now);
+
+  // Nobody reads the client's connection before its handshake is finished; it tells of its end all the same.
+  const leaving = new AbortController();
+  const left = () => leaving.abort(new ClientLeft());
+  for (const event of ["error", "end", "close"]) socket.on(event, left);
+  let stop = (why: GatewayError) => leaving.abort(why);
+  let total: NodeJS.Timeout | undefined;
+
+  const connected = async (): Promise<{ readonly upstream: Upstream; readonly dialled: Dialled }> => {
+    if (place === undefined) throw new GatewayError("invalid_path");
+    if (options.draining()) throw new GatewayError("shutting_down");
+    doors.admit(req);
+    checkUpgrade(req);
+    const model = new URLSearchParams(place.query).get("model") || undefined;
+    draft.requestedModel = model;
+    draft.enter("overhead", now());
+    const upstream = fleet.route(model);
+    if (upstream === undefined) throw noRoute(model, fleet);
+    const { timeouts } = upstream.backend;
+    if (timeouts.total > 0) total = setTimeout(() => stop(new GatewayError("total_timeout")), timeouts.total * 1000);
+    const dialled = await dial({ req, place, upstream, draft, options, signal: leaving.signal });
+    fleet.availability.observe(upstream.backend.name, true);
+    return { upstream, dialled };
+  };
+
+  const converse = async ({ backend }: Upstream, { socket: there, subprotocol, rawHeaders }: Dialled) => {
+    const { limits } = fleet.config;
+    const headers = [...crossing(rawHeaders), ...ownHeaders({ draft })];
+    const client = await accept({ req, socket, head, subprotocol, headers, maxBytes: limits.jsonBytes });
+    draft.enter("stream", now());
+    observers.streamOpened();
+    const conversation = relay({
+      client,
+      backend: there,
+      idleSeconds: backend.timeouts.idle,
+      ended: (outcome) => close(draft, fleet, outcome, now()),
+      ...watching({ draft, meter, backend, limits, failed: observers.watchFailed }),
+    });
+    stop = ({ kind, message }) => conversation.stop(outcomeOf(kind, message, 101), message);
+    await conversation.over;
+    observers.streamClosed();
+  };
+
+  const run = async (): Promise<void> => {
+    let there: Dialled | undefined;
+    try {
+      const { upstream, dialled } = await connected();
+      there = dialled;
+      await converse(upstream, dialled);
+    } catch (error) {
+      there?.socket.terminate();
+      const gone = error instanceof ClientLeft || socket.destroyed;
+      if (!(gone || error instanceof GatewayError)) observers.failed(error);
+      close(draft, fleet, outcomeOfFailure(gone ? new ClientLeft() : error), now());
+      if (gone) socket.destroy();
+      else draft.responseBytes = answerPlainly(req, socket, error, ownHeaders({ draft })) ?? 0;
+    }
+    clearTimeout(total);
+    pipeline.record(() => draft.seal(meter.findings()));
+  };
+
+  return { over: run(), stop: () => stop(new GatewayError("shutting_down")) };
+}
+
+/** What the backend said with its 101 and may cross; the handshake's own headers are each connection's own. */
+const crossing = (rawHeaders: readonly string[]): string[] =>
+  headersToClient(rawHeaders).filter((_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""));
+
+const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? undefined : value);
