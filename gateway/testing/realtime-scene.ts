@@ -8,7 +8,7 @@ import { type ClientOptions, WebSocket, WebSocketServer } from "ws";
 import type { Exchange } from "../../instrumentation/index.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { backendAt, startTollgate, type Tollgate } from "./harness.ts";
-import type { Field } from "./http-wire.ts";
+import { type Field, valuesOf } from "./http-wire.ts";
 import { type RawAnswer, rawRequest } from "./raw-client.ts";
 import { expectSound } from "./scene.ts";
 
@@ -52,13 +52,17 @@ export function end(socket: WebSocket): End {
 /** What a gateway wrote after its 101, and the means to write anything back. */
 export interface RawSession {
   readonly socket: Socket;
-  /** The head of the 101. */
-  readonly head: string;
+  /** The fields of the 101, as written. */
+  readonly fields: readonly Field[];
+  /** The only value of a field; throws when there are more. */
+  header(name: string): string | undefined;
   /** All bytes after it, so far. */
   bytes(): Buffer;
   /** Resolves when the gateway has ended the connection. */
   readonly ended: Promise<void>;
 }
+
+export type Upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface RealtimeSceneOptions {
   readonly config?: Partial<Config>;
@@ -66,7 +70,7 @@ export interface RealtimeSceneOptions {
   /** The gateway has no key for the backend. */
   readonly keyless?: boolean;
   /** Takes an upgrade in place of a proper handshake. */
-  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly upgrade?: Upgrade;
   /** Which of the subprotocols the backend takes; the first when not given. */
   readonly subprotocol?: (offered: Set<string>) => string | false;
   /** Added to the backend's 101, as lines. */
@@ -86,7 +90,7 @@ export interface RealtimeScene extends AsyncDisposable {
   /** A client's session. Rejects when the upgrade is refused. */
   connect(query?: string, options?: ClientOptions & { readonly protocols?: readonly string[] }): Promise<End>;
   /** A client past its handshake that speaks in bytes. */
-  rawSession(query?: string): Promise<RawSession>;
+  rawSession(query?: string, headers?: readonly Field[]): Promise<RawSession>;
   /** Asks for an upgrade with a plain request, and gives the answer; throws where it is no HTTP answer. */
   knock(query?: string, headers?: readonly Field[]): Promise<RawAnswer>;
   /** Waits for the only exchange, stops the gateway, and makes sure that it was the only one, and is sound. */
@@ -160,7 +164,7 @@ export async function realtimeScene(options: RealtimeSceneOptions = {}): Promise
       await once(socket, "open");
       return here;
     },
-    async rawSession(query = `?model=${model}`) {
+    async rawSession(query = `?model=${model}`, headers = handshake) {
       const { host, hostname, port: at } = new URL(http);
       const socket = connect({ host: hostname, port: Number(at) });
       raw.push(socket);
@@ -170,13 +174,22 @@ export async function realtimeScene(options: RealtimeSceneOptions = {}): Promise
       });
       socket.on("error", () => {});
       const ended = once(socket, "close").then(() => undefined);
-      const lines = [["Host", host] as const, ...handshake].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+      const lines = [["Host", host] as const, ...headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
       socket.write(`GET /v1/realtime${query} HTTP/1.1\r\n${lines}\r\n`);
       await expect.poll(() => got.indexOf("\r\n\r\n"), { interval: 2 }).toBeGreaterThan(0);
       const split = got.indexOf("\r\n\r\n") + 4;
-      const head = got.toString("latin1", 0, split);
-      expect(head).toMatch(/^HTTP\/1\.1 101 /);
-      return { socket, head, bytes: () => got.subarray(split), ended };
+      const [status, ...fieldLines] = got.toString("latin1", 0, split).trim().split("\r\n");
+      expect(status).toMatch(/^HTTP\/1\.1 101 /);
+      const fields = fieldLines.map((line): Field => {
+        const colon = line.indexOf(": ");
+        return [line.slice(0, colon), line.slice(colon + 2)];
+      });
+      const header = (name: string) => {
+        const values = valuesOf(fields, name);
+        expect(values.length, name).toBeLessThan(2);
+        return values[0];
+      };
+      return { socket, fields, header, bytes: () => got.subarray(split), ended };
     },
     knock: (query = `?model=${model}`, headers = handshake) => rawRequest(http + query, { method: "GET", headers }),
     async onlyExchange() {
