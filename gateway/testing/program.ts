@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
+import type { Field } from "./http-wire.ts";
 import { type MetricSample, metricSamples } from "./metrics-text.ts";
-import { rawRequest } from "./raw-client.ts";
+import { type RawAnswer, rawRequest } from "./raw-client.ts";
 
 export interface ProgramOptions {
   /** Beside HOME and TMPDIR nothing else is set; the ports are free ones unless named here. */
@@ -48,6 +49,8 @@ export interface Gateway extends Program {
   /** Base URL for a client, with `/v1`. */
   readonly url: string;
   readonly opsUrl: string;
+  /** POSTs a chat request and reads the whole answer. */
+  chat(request: object, headers?: readonly Field[]): Promise<RawAnswer>;
   /** The samples of one metric, of a fresh scrape. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<readonly MetricSample[]>;
 }
@@ -140,6 +143,11 @@ export async function gatewayProcess(options: ProgramOptions = {}): Promise<Gate
     return Object.assign(started, {
       url,
       opsUrl,
+      chat: (request: object, headers: readonly Field[] = []) =>
+        rawRequest(`${url}/chat/completions`, {
+          headers: [["content-type", "application/json"], ...headers],
+          body: JSON.stringify(request),
+        }),
       async metric(name: string, labels: Readonly<Record<string, string>> = {}) {
         const { text } = await rawRequest(`${opsUrl}/metrics`, { method: "GET" });
         return metricSamples(text).filter(
