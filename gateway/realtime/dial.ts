@@ -89,6 +89,7 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
       answer = head;
       open.firstByteAt = now();
       open.status = head.statusCode ?? 0;
+      draft.enter("stream", open.firstByteAt);
       const { "x-request-id": id } = head.headers;
       if (typeof id === "string") open.upstreamRequestId = id.slice(0, 128);
     };

@@ -271,6 +271,40 @@ describe("frames that are none", () => {
   });
 });
 
+test("a backend that writes no frames and stays is cut off all the same", async () => {
+  await using stage = await realtimeScene({
+    upgrade: (req, socket) => {
+      socket.removeAllListeners("end");
+      socket.write(Buffer.concat([Buffer.from(accepted(req)), Buffer.from([0x83, 0])]));
+    },
+  });
+  const here = await stage.connect();
+  const from = performance.now();
+  expect(await here.closed).toMatchObject({ code: 1011 });
+  await stage.onlyExchange();
+  expect(performance.now() - from).toBeLessThan(5_000);
+});
+
+describe.each(["client", "backend"] as const)("a session whose %s has stopped reading", (who) => {
+  test("is over when that end vanishes, and the other learns of it", async () => {
+    await using stage = await realtimeScene();
+    const here = await stage.connect();
+    const there = await stage.there();
+    const [slow, fast] = who === "client" ? [here, there] : [there, here];
+    slow.socket.pause();
+    // More than kernel and gateway take.
+    const pieces = 30;
+    for (let i = 0; i < pieces; i++) fast.socket.send(Buffer.alloc(1_000_000));
+    await expect.poll(() => fast.socket.bufferedAmount).toBeLessThan((pieces - 2) * 1_000_000);
+    const from = performance.now();
+    slow.socket.terminate();
+    expect(await fast.closed).toMatchObject({ code: who === "client" ? 1001 : 1011 });
+    const exchange = await stage.onlyExchange();
+    expect(performance.now() - from).toBeLessThan(5_000);
+    expect(exchange.outcome.kind).toBe(who === "client" ? "abandoned" : "failed");
+  });
+});
+
 describe("a gateway that shuts down", () => {
   test("closes sessions with 1001 at both ends, and records them", async () => {
     await using stage = await realtimeScene({ config: { shutdownSeconds: 0.1 } });

@@ -52,10 +52,7 @@ export function relay(options: RelayOptions): Relay {
     ended = true;
     options.ended(outcome);
   };
-  /** Both must be heard to their ends, whatever waited for the other. */
   const closed = () => {
-    client.resume();
-    backend.resume();
     if (client.readyState !== WebSocket.CLOSED || backend.readyState !== WebSocket.CLOSED) return;
     stopPulse();
     clearTimeout(leaving);
@@ -135,7 +132,6 @@ export function relay(options: RelayOptions): Relay {
         close(one, goingAway, Buffer.from(reason));
         part(one);
       }
-      closed();
     },
   };
 }

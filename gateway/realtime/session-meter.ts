@@ -2,7 +2,6 @@
 import type { ExchangeDraft, Findings, Media, Tokens } from "../../instrumentation/index.ts";
 import { countIn, type JsonObject, jsonIn, objectIn, textIn } from "../receivers/json.ts";
 import { tokensIn } from "../receivers/tokens.ts";
-import { Skimmer, type Wanted } from "../skim.ts";
 import { eventType } from "./event-type.ts";
 
 /** Watches the backend's messages. */
@@ -14,21 +13,8 @@ export interface SessionMeter {
   findings(): Findings;
 }
 
-/** Up to here an event is parsed, up to there it is skimmed; nothing that tells usage is larger. Bytes. */
-const parsedBytes = 32 * 1024;
-const skimmedBytes = 4 * 1024 * 1024;
-
-const model = { model: "value" } as const satisfies Wanted;
-const wanted = {
-  usage: "value",
-  response: { usage: "value" },
-  session: {
-    type: "value",
-    model: "value",
-    audio: { input: { transcription: model } },
-    input_audio_transcription: model,
-  },
-} as const satisfies Wanted;
+/** Larger events are not parsed: it would hold up everyone else, and no model says so much in one response. Bytes. */
+const parsedBytes = 1024 * 1024;
 
 /** A meter that writes the time of the first token into the draft. `now` is monotonic milliseconds. */
 export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMeter {
@@ -49,7 +35,7 @@ export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMe
     done += 1;
     tokens = sum(tokens, tokensIn(usage));
     const { type, seconds } = objectIn(usage) ?? {};
-    if (type === "duration" && typeof seconds === "number" && seconds >= 0)
+    if (type === "duration" && typeof seconds === "number" && Number.isFinite(seconds) && seconds > 0)
       audioSeconds = (audioSeconds ?? 0) + seconds;
   };
 
@@ -58,8 +44,8 @@ export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMe
       const type = eventType(message);
       if (type === undefined) return;
       if (type.endsWith(".delta")) {
-        const content = type.startsWith("response.") || transcribes;
-        if (content && draft.firstTokenAt === undefined && !draft.closed) draft.firstTokenAt = now();
+        const said = type.startsWith("response.") || transcribes;
+        if (said && draft.firstTokenAt === undefined && !draft.closed) draft.firstTokenAt = now();
       } else if (type === "response.created") begun += 1;
       else if (type === "response.done") spend(objectIn(content(message)?.response)?.usage);
       else if (/^(?:transcription_)?session\.(?:created|updated)$/.test(type)) {
@@ -87,13 +73,8 @@ export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMe
   };
 }
 
-function content(message: Buffer): JsonObject | undefined {
-  if (message.length <= parsedBytes) return objectIn(jsonIn(message.toString("utf8")));
-  if (message.length > skimmedBytes) return undefined;
-  const skimmer = new Skimmer(wanted);
-  skimmer.write(message);
-  return objectIn(skimmer.end());
-}
+const content = (message: Buffer): JsonObject | undefined =>
+  message.length <= parsedBytes ? objectIn(jsonIn(message.toString("utf8"))) : undefined;
 
 /** Part by part; a sum past what can be counted is unknown. */
 function sum(before: Tokens | undefined, more: Tokens | undefined): Tokens | undefined {

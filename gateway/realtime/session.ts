@@ -74,6 +74,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   };
 
   const converse = async ({ backend }: Upstream, { socket: there, subprotocol, rawHeaders }: Dialled) => {
+    leaving.signal.throwIfAborted();
     const { limits } = fleet.config;
     const headers = [...crossing(rawHeaders), ...ownHeaders({ draft })];
     const client = await accept({ req, socket, head, subprotocol, headers, maxBytes: limits.jsonBytes });

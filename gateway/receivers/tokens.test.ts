@@ -74,10 +74,10 @@ describe("token counts", () => {
       {
         input_tokens: 5,
         output_tokens: 6,
-        input_token_details: { cached_tokens: 1, audio_tokens: 2 },
+        input_token_details: { cached_tokens: 1, audio_tokens: 2, cached_tokens_details: { audio_tokens: 1 } },
         output_token_details: { audio_tokens: 4 },
       },
-      { input: 5, output: 6, cachedInput: 1, audioInput: 2, audioOutput: 4 },
+      { input: 5, output: 6, cachedInput: 1, cachedAudioInput: 1, audioInput: 2, audioOutput: 4 },
     ],
     ["embeddings", { prompt_tokens: 8, total_tokens: 8 }, { input: 8 }],
     ["nulls among counts", { prompt_tokens: 8, completion_tokens: null, prompt_tokens_details: null }, { input: 8 }],
