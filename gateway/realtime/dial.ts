@@ -109,6 +109,7 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
     signal.addEventListener("abort", left);
     let subprotocol: string | undefined;
     dialled.once("upgrade", (head) => {
+      if (settled) return;
       answered(head);
       subprotocol = head.headers["sec-websocket-protocol"];
       delete head.headers["sec-websocket-protocol"];

@@ -124,6 +124,20 @@ describe("a client that leaves in the middle of a response", () => {
     expect(exchange.bytes.response).toBe(2 * created.length + done(1, 2).length);
   });
 
+  test("and says good-bye has that told to the drained backend, too", async () => {
+    await using stage = await realtimeScene({ backend: { onClientAbort: "drain" } });
+    const here = await stage.connect();
+    const there = await stage.there();
+    there.socket.send(created);
+    await here.got(1);
+    here.socket.close(4321, "enough");
+    await here.closed;
+    there.socket.send(done(1, 2));
+    expect(await there.closed).toEqual({ code: 4321, reason: "enough" });
+    const exchange = await stage.onlyExchange();
+    expect(exchange).toMatchObject({ outcome: { kind: "completed" }, tokens: { input: 1, output: 2 } });
+  });
+
   test("has the backend closed at once where it is not", async () => {
     await using stage = await realtimeScene({ backend: { onClientAbort: "cancel" } });
     const connection = await stage.rawSession();

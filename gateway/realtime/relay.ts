@@ -45,7 +45,8 @@ export function relay(options: RelayOptions): Relay {
     isOver = resolve;
   });
   let ended = false;
-  let leaving: NodeJS.Timeout | undefined;
+  /** The client is gone, and the backend is still heard. */
+  let lingering: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined;
 
   const end = (outcome: Outcome) => {
     if (ended) return;
@@ -55,17 +56,18 @@ export function relay(options: RelayOptions): Relay {
   const closed = () => {
     if (client.readyState !== WebSocket.CLOSED || backend.readyState !== WebSocket.CLOSED) return;
     stopPulse();
-    clearTimeout(leaving);
+    clearTimeout(lingering?.timer);
     isOver();
   };
   const letGo = (code: number, reason: Buffer) => {
-    clearTimeout(leaving);
-    leaving = undefined;
+    clearTimeout(lingering?.timer);
+    lingering = undefined;
     close(backend, code === vanished ? goingAway : code, reason);
   };
   const left = (code: number, reason: Buffer) => {
-    if (lingers()) leaving = setTimeout(() => letGo(code, reason), lingerSeconds * 1000);
-    else letGo(code, reason);
+    const over = () => letGo(code, reason);
+    if (lingers()) lingering = { over, timer: setTimeout(over, lingerSeconds * 1000) };
+    else over();
   };
 
   const pass = (from: WebSocket, to: WebSocket, look: (data: Buffer, binary: boolean, passed: boolean) => void) => {
@@ -87,7 +89,7 @@ export function relay(options: RelayOptions): Relay {
   });
   pass(backend, client, (data, binary, passed) => {
     fromBackend(data, binary, passed);
-    if (leaving && !lingers()) letGo(goingAway, nothing);
+    if (lingering && !lingers()) lingering.over();
   });
 
   // Told of frames that are none; the connection is closed for it by then.

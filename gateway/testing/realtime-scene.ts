@@ -12,13 +12,13 @@ import { type Field, valuesOf } from "./http-wire.ts";
 import { type RawAnswer, rawRequest } from "./raw-client.ts";
 import { expectSound } from "./scene.ts";
 
-export interface Message {
+interface Message {
   readonly data: Buffer;
   readonly binary: boolean;
 }
 
 /** One end of a session, with all that came to it. */
-export interface End {
+interface End {
   readonly socket: WebSocket;
   readonly messages: readonly Message[];
   /** The messages as text. */
@@ -29,7 +29,7 @@ export interface End {
 }
 
 /** Begins to keep what comes. */
-export function end(socket: WebSocket): End {
+function end(socket: WebSocket): End {
   const messages: Message[] = [];
   socket.on("message", (data, binary) => messages.push({ data: data as Buffer, binary }));
   socket.on("error", () => {});
@@ -50,7 +50,7 @@ export function end(socket: WebSocket): End {
 }
 
 /** What a gateway wrote after its 101, and the means to write anything back. */
-export interface RawSession {
+interface RawSession {
   readonly socket: Socket;
   /** The fields of the 101, as written. */
   readonly fields: readonly Field[];
