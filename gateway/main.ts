@@ -92,10 +92,9 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   };
   process.on("SIGHUP", hangUp);
 
-  // What nobody caught is a bug of ours: it is told of, and the requests that have nothing to do with it go on.
+  // What nobody caught, a rejection among it, is a bug of ours: it is told of, and the requests that have nothing to do with it go on.
   const survive = (error: unknown) => telemetry.troubled("gateway", error);
   process.on("uncaughtException", survive);
-  process.on("unhandledRejection", survive);
 
   // Last, for whoever reads it may send a signal at once; and not between the lines that a program reads.
   console.error(banner({ config, url: running.url, opsUrl: running.opsUrl, version }));
@@ -103,7 +102,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
 
   const code = await ended;
   watching.close();
-  process.off("SIGHUP", hangUp).off("uncaughtException", survive).off("unhandledRejection", survive);
+  process.off("SIGHUP", hangUp).off("uncaughtException", survive);
   await demoServer?.close();
   return code;
 }
