@@ -1,7 +1,8 @@
+import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { realtimeScene } from "../testing/realtime-scene.ts";
+import { handshake, realtimeScene } from "../testing/realtime-scene.ts";
 
 const megabyte = 1024 * 1024;
 
@@ -56,7 +57,20 @@ describe("messages", () => {
     expect(await here.got(1)).toEqual([{ data: Buffer.from([1, 2]), binary: true }]);
   });
 
-  test("sent with the handshake itself are not lost", async () => {
+  test("that come in one packet with the client's handshake are not lost", async () => {
+    await using stage = await realtimeScene();
+    const { hostname, port } = new URL(stage.url);
+    const socket = connect(Number(port), hostname);
+    const fields = [["Host", "localhost"], ...handshake].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const frame = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
+    socket.write(Buffer.concat([Buffer.from(`GET /v1/realtime HTTP/1.1\r\n${fields}\r\n`), frame, frame]));
+    const there = await stage.there();
+    await there.got(2);
+    expect(there.texts).toEqual(["hi", "hi"]);
+    socket.destroy();
+  });
+
+  test("sent with the backend's handshake are not lost", async () => {
     await using stage = await realtimeScene();
     const connecting = stage.connect();
     const there = await stage.there();

@@ -215,7 +215,7 @@ describe("usage", () => {
 
   test("past what can be counted is unknown", () => {
     const most = done({ usage: { input_tokens: Number.MAX_SAFE_INTEGER, output_tokens: 1 } });
-    expect(metered(most, most).findings.tokens).toEqual({ output: 2 });
+    expect(metered(most, most).findings.tokens).toStrictEqual({ output: 2 });
   });
 
   test("of a transcription beside a conversation is not the conversation's", () => {
