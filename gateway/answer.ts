@@ -1,9 +1,10 @@
 // Sends a backend's answer to the client: unbuffered, with back-pressure, what arrives in one tick as one write.
 import type { ServerResponse } from "node:http";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
+import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
-import { headersToClient } from "./headers.ts";
-import { decoder, type Tap } from "./tap.ts";
+import { hangUp } from "./reply.ts";
+import type { Decoder, Tap } from "./tap.ts";
 
 /** Takes chunks, gives what the client may see of them. */
 export interface ClientFilter {
@@ -15,67 +16,69 @@ export interface AnswerOptions {
   readonly res: ServerResponse;
   readonly draft: ExchangeDraft;
   readonly now: () => number;
-  /** Our own headers (flat), added to those of the backend that cross. */
-  readonly ownHeaders: () => string[];
+  readonly head: AnswerHead;
+  /** Back-pressure towards the backend. */
+  readonly flow: Flow;
   readonly tap: Tap | undefined;
   /** Withholds parts of the (decoded) answer from the client. */
   readonly filter: ClientFilter | undefined;
-  readonly clientTakesTrailers: boolean;
+  /** The encoding that has to be undone before the filter. */
+  readonly decode: Decoder | undefined;
 }
 
 const empty = Buffer.alloc(0);
-const framingByFilter: ReadonlySet<string> = new Set(["content-encoding", "etag", "content-md5", "digest"]);
 
 /** Counts what goes out, stamps the first token, and never holds more than the present tick's chunks. */
 export class Answer {
   readonly #options: AnswerOptions;
-  #flow: Flow | undefined;
-  #status = 0;
-  #statusText = "";
-  #headers: string[] = [];
-  #announcedLength: string | undefined;
   #pending: Buffer[] = [];
   #scheduled = false;
-  #headSent = false;
   #ended = false;
   #trailers: readonly string[] = [];
-  #decode: ReturnType<typeof decoder>;
   #deaf = false;
-  #trailersRefused = false;
+  /** The client has not yet taken what was written. */
+  #full = false;
+  /** The backend broke off, so that the end of what came is not the answer's end. */
+  #isCut = false;
   #unheard = 0;
   #unheardLimit = Number.POSITIVE_INFINITY;
   #tooMuch: () => void = () => {};
   /** Called once, when the answer's last byte was handed to the client's connection. */
   finished: () => void = () => {};
+  /** Called when the answer cannot be sent on after all, by the backend's fault or ours; it is cut then. */
+  broke: (failure: "broken_answer" | "internal", error: unknown) => void = () => {};
 
+  /** The head goes out at the end of this tick, with what came by then. */
   constructor(options: AnswerOptions) {
     this.#options = options;
-  }
-
-  head(status: number, statusText: string, rawHeaders: readonly string[], lower: AnswerHeaders, flow: Flow): void {
-    const { filter, clientTakesTrailers, ownHeaders } = this.#options;
-    this.#flow = flow;
-    this.#status = status;
-    this.#statusText = statusText;
-    this.#headers = headersToClient(rawHeaders, filter ? framingByFilter : undefined);
-    for (const part of ownHeaders()) this.#headers.push(part);
-    if (!filter) this.#announcedLength = lower.contentLength;
-    else if (lower.contentEncoding) this.#decodeFor(lower.contentEncoding);
-    if (lower.trailer !== undefined && clientTakesTrailers && this.#announcedLength === undefined) {
-      this.#headers.push("trailer", lower.trailer);
-    } else this.#trailersRefused = true;
+    if (options.decode) this.#readFrom(options.decode);
     this.#schedule();
   }
 
-  /** A filter reads text: an answer that is compressed all the same is decoded first and goes out plain. */
-  #decodeFor(encoding: string): void {
-    const decode = decoder(encoding);
-    if (!decode) return;
-    this.#decode = decode;
-    decode.on("data", (chunk: Buffer) => this.#take(chunk));
-    decode.on("end", () => this.#last());
-    decode.on("error", () => this.cut());
-    decode.on("drain", () => this.#flow?.resume());
+  #readFrom(decode: Decoder): void {
+    decode.on("data", (chunk: Buffer) => this.#guarded(() => this.#take(chunk)));
+    decode.on("end", () => this.#guarded(() => this.#last()));
+    decode.on("error", (error) => {
+      if (this.#deaf) return;
+      this.broke("broken_answer", error);
+      this.#guarded(() => this.#sever());
+    });
+    decode.on("drain", () => this.#options.flow.resume());
+  }
+
+  /** For what runs on its own, where a throw would be nobody's and the client would wait for ever. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.deafen();
+    this.broke("internal", error);
+    this.#options.res.destroy();
   }
 
   data(chunk: Buffer): void {
@@ -85,21 +88,23 @@ export class Answer {
       if (this.#unheard > this.#unheardLimit) this.#tooMuch();
       return;
     }
-    if (this.#decode === undefined) this.#take(chunk);
-    else if (!this.#decode.write(chunk)) this.#flow?.pause();
+    const { decode, flow } = this.#options;
+    if (decode === undefined) this.#take(chunk);
+    else if (!decode.write(chunk)) flow.pause();
   }
 
   end(trailers: readonly string[]): void {
     this.#trailers = trailers;
-    if (this.#decode === undefined) this.#last();
-    else this.#decode.end();
+    if (this.#options.decode) this.#options.decode.end();
+    else this.#last();
   }
 
   /** Nobody reads any more: bytes are still watched, and no longer sent. */
   deafen(): void {
     this.#deaf = true;
     this.#pending = [];
-    this.#flow?.resume();
+    this.#options.decode?.destroy();
+    this.#options.flow.resume();
   }
 
   /** Calls `tooMuch` when more than this is read after `deafen`. */
@@ -110,18 +115,32 @@ export class Answer {
 
   /** The answer broke off: the client gets what came, then a connection that ends without the answer's end. */
   cut(): void {
+    const { decode } = this.#options;
+    if (!decode || decode.destroyed) {
+      this.#sever();
+      return;
+    }
+    // What came may still be inside.
+    this.#isCut = true;
+    decode.once("close", () => this.#guarded(() => this.#sever()));
+    decode.end();
+  }
+
+  #sever(): void {
+    if (this.#deaf) return;
+    const { res, head, filter, decode } = this.#options;
+    const held = filter?.end();
+    if (held && held.length > 0) this.#pending.push(held);
     this.#flush();
     this.#deaf = true;
-    const { res } = this.#options;
-    if (!res.headersSent) this.#sendHead();
-    if (res.destroyed) return;
+    decode?.destroy();
     // To a client of HTTP/1.0 the connection's orderly end would mean that the answer is complete.
-    if (res.req.httpVersionMinor === 0 && this.#announcedLength === undefined) res.socket?.resetAndDestroy();
-    else res.socket?.destroySoon();
+    if (res.req.httpVersion === "1.0" && head.length === undefined) res.socket?.resetAndDestroy();
+    else hangUp(res);
   }
 
   get began(): boolean {
-    return this.#headSent;
+    return this.#options.head.sent;
   }
 
   #take(chunk: Buffer): void {
@@ -132,6 +151,7 @@ export class Answer {
   }
 
   #last(): void {
+    if (this.#isCut) return;
     const rest = this.#options.filter?.end();
     if (rest && rest.length > 0) this.#pending.push(rest);
     this.#ended = true;
@@ -147,12 +167,16 @@ export class Answer {
   /** @internal For the scheduler alone. */
   flushScheduled(): void {
     this.#scheduled = false;
-    this.#flush();
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #flush(): void {
     if (this.#deaf) return;
-    const { res, draft, tap, now } = this.#options;
+    const { res, head, draft, tap, now } = this.#options;
     const pending = this.#pending;
     const bytes = pending.length === 0 ? empty : pending.length === 1 ? (pending[0] ?? empty) : Buffer.concat(pending);
     if (pending.length > 0) this.#pending = [];
@@ -160,43 +184,24 @@ export class Answer {
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {
       this.#deaf = true;
-      if (!this.#headSent) this.#sendHead(this.#trailersRefused ? bytes.length : undefined);
-      if (!this.#trailersRefused && this.#trailers.length > 0) res.addTrailers(pairs(this.#trailers));
+      if (!head.sent) head.write(bytes.length);
+      head.trailers(this.#trailers);
       res.end(bytes, this.finished);
       return;
     }
-    if (!this.#headSent) {
-      this.#sendHead();
+    if (!head.sent) {
+      head.write();
       if (bytes.length === 0) res.flushHeaders();
     }
-    if (bytes.length > 0 && !res.write(bytes)) {
-      this.#flow?.pause();
-      res.once("drain", () => this.#flow?.resume());
-    }
+    if (bytes.length === 0 || res.write(bytes) || this.#full) return;
+    this.#full = true;
+    const source = this.#options.decode ?? this.#options.flow;
+    source.pause();
+    res.once("drain", () => {
+      this.#full = false;
+      source.resume();
+    });
   }
-
-  #sendHead(wholeLength?: number): void {
-    this.#headSent = true;
-    const { res } = this.#options;
-    const bodiless = res.req.method === "HEAD" || this.#status === 204 || this.#status === 304;
-    // What came whole gets a length, which is cheaper for both sides than chunks.
-    const length = this.#announcedLength ?? (wholeLength === undefined || bodiless ? undefined : String(wholeLength));
-    if (length !== undefined) this.#headers.push("content-length", length);
-    res.writeHead(this.#status, this.#statusText, this.#headers);
-  }
-}
-
-/** The few headers of an answer that steer the gateway itself. */
-export interface AnswerHeaders {
-  readonly contentLength: string | undefined;
-  readonly contentEncoding: string | undefined;
-  readonly trailer: string | undefined;
 }
 
 const flushOf = (answer: Answer) => answer.flushScheduled();
-
-function pairs(flat: readonly string[]): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] ?? "", flat[i + 1] ?? ""]);
-  return list;
-}

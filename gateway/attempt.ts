@@ -2,7 +2,8 @@
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { ExchangeDraft, OpenAttempt } from "../instrumentation/index.ts";
-import { ClientLeft, type FailureKind, GatewayError } from "./errors.ts";
+import { attemptFailure, inWords } from "./attempt-failure.ts";
+import { ClientLeft, type FailureKind } from "./errors.ts";
 import { headerIn } from "./headers.ts";
 import type { Connection, Transport } from "./transport.ts";
 
@@ -19,6 +20,7 @@ export type Ending =
 
 export interface HeldAnswer {
   readonly status: number;
+  readonly statusText: string;
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
 }
@@ -114,7 +116,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#reused = connection.reused();
     open.connectedAt = now();
     // A body that is still arriving from the client is the client's time, not the backend's.
-    if (!draft.closed) draft.enter(body === null || Buffer.isBuffer(body) ? "firstByte" : "receive", open.connectedAt);
+    draft.enter(body === null || Buffer.isBuffer(body) ? "firstByte" : "receive", open.connectedAt);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, statusText?: string): void {
@@ -123,11 +125,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { draft, open, sink, now } = this.#options;
     open.firstByteAt = now();
     open.status = status;
-    if (!draft.closed) draft.enter("stream", open.firstByteAt);
+    draft.enter("stream", open.firstByteAt);
     this.#headers = textHeaders(controller.rawHeaders);
     const upstreamRequestId = headerIn(this.#headers, "x-request-id");
     if (upstreamRequestId !== undefined) open.upstreamRequestId = upstreamRequestId.slice(0, 128);
-    this.#statusText = statusText ?? "";
+    this.#statusText = writable(statusText ?? "");
     if (sink.head(status, this.#statusText, this.#headers, controller, false)) this.#held = [];
   }
 
@@ -149,7 +151,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#held !== undefined) {
       const status = this.#options.open.status ?? 0;
-      this.#finish({ kind: "held", answer: { status, rawHeaders: this.#headers, body: Buffer.concat(this.#held) } });
+      const body = Buffer.concat(this.#held);
+      const answer = { status, statusText: this.#statusText, rawHeaders: this.#headers, body };
+      this.#finish({ kind: "held", answer });
       return;
     }
     this.#options.sink.end(textHeaders(controller.rawTrailers));
@@ -160,9 +164,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const answering = this.#options.open.firstByteAt !== undefined;
     if (this.#cancelled === "client" || error instanceof ClientLeft) this.#finish({ kind: "cancelled" });
     else {
-      const failure = this.#cancelled === "total" ? "total_timeout" : failureOf(error, answering);
+      const failure = this.#cancelled === "total" ? "total_timeout" : attemptFailure(error, answering);
       const stale = this.#reused && !answering && failure === "unreachable";
-      this.#finish({ kind: "failed", failure, stale, detail: describe(error) });
+      this.#finish({ kind: "failed", failure, stale, detail: inWords(error) });
     }
   }
 }
@@ -175,31 +179,13 @@ function textHeaders(raw: readonly (Buffer | string)[] | object | null | undefin
   );
 }
 
-/** undici's and Node's error codes → our failure kinds. */
-function failureOf(error: Error, answering: boolean): FailureKind {
-  // Our own verdict on the request's body, which undici hands back.
-  if (error instanceof GatewayError) return error.kind;
-  const code = "code" in error ? error.code : undefined;
-  switch (code) {
-    case "UND_ERR_CONNECT_TIMEOUT":
-      return "connect_timeout";
-    case "UND_ERR_HEADERS_TIMEOUT":
-      return "first_byte_timeout";
-    case "UND_ERR_BODY_TIMEOUT":
-      return "idle_timeout";
-    case "UND_ERR_HEADERS_OVERFLOW":
-      return "bad_answer";
-    case "UND_ERR_INVALID_ARG":
-    case "UND_ERR_NOT_SUPPORTED":
-      return "internal";
-    default:
-      if (error.name === "HTTPParserError") return "bad_answer";
-      return answering ? "broken_answer" : "unreachable";
-  }
-}
-
-/** The error's own words for the record; addresses and the like are redacted later, with everything else. */
-function describe(error: Error): string {
-  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  return error.message.includes(code) ? error.message : `${code}: ${error.message}`;
+/**
+ * A reason phrase as Node writes it: its bytes as Latin-1. undici reads it as UTF-8, where anything may stand; what may
+ * not be written at all is left out, for nobody needs it (RFC 9112 §4).
+ */
+function writable(statusText: string): string {
+  if (/^[\t\x20-\x7e]*$/.test(statusText)) return statusText;
+  const bytes = Buffer.from(statusText).toString("latin1");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: leaving them out is the point
+  return /[\x00-\x08\x0a-\x1f\x7f]/.test(bytes) ? "" : bytes;
 }

@@ -8,7 +8,7 @@ import { listModels } from "./models.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
-import { replyError } from "./reply.ts";
+import { hangUp, replyError } from "./reply.ts";
 import { send } from "./send.ts";
 import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
 import { target } from "./target.ts";
@@ -47,10 +47,24 @@ export function forward(options: ForwardOptions): Forward {
     open.add(passage);
     const corsHeaders = doors.corsHeaders(req.headers.origin);
     try {
-      if (place === undefined) throw new GatewayError("invalid_path");
+      // An encoded `/v1` is not one: the path goes on as it is written.
+      if (!place?.path.startsWith("/v1/")) throw new GatewayError("invalid_path");
       if (options.draining()) throw new GatewayError("shutting_down");
+      // A backend would send back the request's head, our key included (RFC 9110 §9.3.8).
+      if (req.method === "TRACE") throw new GatewayError("method_not_allowed");
       doors.admit(req);
-      const taken = await intake({ req, res, receiver, limits: fleet.config.limits, draft, now });
+      const taken = await intake({
+        req,
+        res,
+        receiver,
+        limits: fleet.config.limits,
+        draft,
+        now,
+        watchFailed: options.observers.watchFailed,
+        stoppedBy: (stop) => {
+          passage.stop = stop;
+        },
+      });
       passage.facts = taken.facts;
       passage.json = taken.json;
       const sending = { options, fleet, passage, taken, path: place.path, query: place.query, corsHeaders };
@@ -80,7 +94,7 @@ export function forward(options: ForwardOptions): Forward {
         passage.stop();
         if (passage.res.headersSent) {
           passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period.", passage.res.statusCode));
-          passage.res.socket?.destroySoon();
+          hangUp(passage.res);
         } else refuse(passage, new GatewayError("shutting_down"), []);
       }
     },
@@ -93,6 +107,8 @@ function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]
     passage.res.destroy();
     return;
   }
+  // Cut off meanwhile, and told so.
+  if (passage.res.writableEnded) return;
   const known = error instanceof GatewayError ? error : undefined;
   const kind = known?.kind ?? "internal";
   passage.close(outcomeOf(kind, detailOf(error)));

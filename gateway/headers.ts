@@ -54,6 +54,8 @@ const backendsOwn = [
   "access-control-expose-headers",
   "access-control-max-age",
   "alt-svc",
+  "api-key",
+  "authorization",
   "nel",
   "openai-organization",
   "openai-project",
@@ -62,6 +64,7 @@ const backendsOwn = [
   "set-cookie",
   "strict-transport-security",
   "www-authenticate",
+  "x-api-key",
   "x-request-id",
 ];
 
@@ -107,7 +110,7 @@ export function headersToClient(rawHeaders: readonly string[], dropped?: Readonl
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
     const lower = name.toLowerCase();
-    if (lower === "connection") connection = named(rawHeaders[i + 1]);
+    if (lower === "connection") connection = [...(connection ?? []), ...named(rawHeaders[i + 1])];
     if (stoppedToClient.has(lower) || lower.startsWith("x-tollgate-") || dropped?.has(lower)) continue;
     crossing.push(name, rawHeaders[i + 1] ?? "");
   }

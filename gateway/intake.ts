@@ -27,6 +27,10 @@ export interface IntakeOptions {
   readonly limits: Limits;
   readonly draft: ExchangeDraft;
   readonly now: () => number;
+  /** Told of a watch over the body that threw. */
+  readonly watchFailed: (error: unknown) => void;
+  /** Is given what ends the intake when the gateway goes down. */
+  readonly stoppedBy: (stop: () => void) => void;
 }
 
 const noFacts: RequestFacts = { streamed: false };
@@ -39,14 +43,20 @@ const nothing: Intake = { body: null, facts: () => noFacts };
 export async function intake(options: IntakeOptions): Promise<Intake> {
   const { req, res, receiver, limits } = options;
   const announced = req.headers["content-length"];
-  if (announced === "0" || (announced === undefined && req.headers["transfer-encoding"] === undefined)) return nothing;
+  const coding = req.headers["transfer-encoding"];
+  if (announced === "0" || (announced === undefined && coding === undefined)) return nothing;
+  // Another coding would be lost on the way, and with it what the bytes mean (RFC 9112 §6.1).
+  if (coding !== undefined && !/^chunked$/i.test(coding)) {
+    throw new GatewayError("invalid_encoding", "The only transfer-encoding known here is chunked.");
+  }
 
   const type = req.headers["content-type"] ?? "";
   const multipart = /^\s*multipart\/form-data\b/i.test(type) && receiver.body !== "json";
   const readWhole = !multipart && (receiver.body === "json" || receiver.body === "json-or-multipart");
   const limit = readWhole ? limits.jsonBytes : limits.bodyBytes;
   if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit);
-  if (req.headers.expect !== undefined) res.writeContinue();
+  // A client of HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
+  if (req.headers.expect !== undefined && req.httpVersion !== "1.0") res.writeContinue();
 
   if (readWhole) {
     const body = await collect(options, limit);
@@ -105,7 +115,7 @@ function decoded(body: Buffer, encoding: string | undefined, maxOutputLength: nu
 }
 
 /** The whole body as one buffer. */
-function collect({ req, draft, limits }: IntakeOptions, limit: number): Promise<Buffer> {
+function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -128,5 +138,6 @@ function collect({ req, draft, limits }: IntakeOptions, limit: number): Promise<
       else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
     };
     req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+    stoppedBy(() => end(new GatewayError("shutting_down")));
   });
 }

@@ -1,7 +1,7 @@
 // The list of models: every backend's own list and the names in the config, merged into one, telling only what is routed here.
 import type { OpenAttempt } from "../instrumentation/index.ts";
 import { type AnswerSink, Attempt } from "./attempt.ts";
-import { failures, outcomeOf } from "./errors.ts";
+import { type FailureKind, failures, GatewayError } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import { outgoing, ownHeaders } from "./outgoing.ts";
 import { reply } from "./reply.ts";
@@ -18,15 +18,36 @@ const listBytes = 4 * 1024 * 1024;
 /** A backend that is slower than this is left out: the list of the others must not wait for it. */
 const listMillis = 5_000;
 
+/** A list is made of many here, so that none of them can be asked for in part, or only where it has changed. */
+const ofOneList = new Set([
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "range",
+]);
+
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
   const { fleet, passage, corsHeaders, options } = sending;
   passage.draft.enter("overhead", options.surroundings.clock.now());
-  const lists = await Promise.all(fleet.upstreams.map((upstream) => modelsOf(sending, upstream)));
+  const running: Attempt[] = [];
+  const stop = () => {
+    for (const attempt of running) attempt.cancel();
+  };
+  passage.onLeave = stop;
+  passage.stop = stop;
+  const lists = await Promise.all(fleet.upstreams.map((upstream) => modelsOf(sending, upstream, running)));
+  // The client left, or the gateway went down.
+  if (passage.draft.closed) return;
   const merged = new Map<string, Model>();
   for (const [i, upstream] of fleet.upstreams.entries()) {
     const ours = (id: string) => fleet.route(id) === upstream;
-    for (const model of lists[i] ?? []) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);
+    const list = lists[i] ?? [];
+    if (typeof list !== "string") {
+      for (const model of list) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);
+    }
     for (const id of upstream.backend.models) {
       // `created` has to be there for typed clients; 0 stands for "the config does not say".
       if (!id.includes("*") && !merged.has(id) && ours(id)) {
@@ -34,12 +55,12 @@ export async function listModels(sending: Sending): Promise<void> {
       }
     }
   }
-  const failed = passage.draft.attempts.find(({ result }) => result === "failed");
-  if (merged.size === 0 && failed && lists.every((list) => list === undefined)) {
-    throw new Failed(
-      "unreachable",
-      `No backend gave its list of models (${failed.backend}: ${failed.reason ?? "failed"}).`,
-    );
+  const reasons = lists.filter((list) => typeof list === "string");
+  if (merged.size === 0 && reasons.length > 0 && reasons.length === lists.length) {
+    const kind = reasons.find((reason) => failures[reason].outcome === "failed") ?? reasons[0] ?? "unreachable";
+    throw failures[kind].outcome === "refused"
+      ? new GatewayError(kind)
+      : new Failed(kind, `No backend gave its list of models: ${reasons.join(", ")}.`);
   }
   const body = Buffer.from(JSON.stringify({ object: "list", data: [...merged.values()] }));
   passage.draft.responseBytes = body.length;
@@ -47,13 +68,17 @@ export async function listModels(sending: Sending): Promise<void> {
   reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
 }
 
-/** One backend's list; `undefined` when it gave none in time. */
-async function modelsOf(sending: Sending, upstream: Upstream): Promise<readonly Model[] | undefined> {
+/** One backend's list, or why there is none. */
+async function modelsOf(
+  sending: Sending,
+  upstream: Upstream,
+  running: Attempt[],
+): Promise<readonly Model[] | FailureKind> {
   const { options, passage, query } = sending;
   const { transport, backend } = upstream;
   const { now } = options.surroundings.clock;
   const connection = transport.acquire();
-  if (connection === undefined) return undefined;
+  if (connection === undefined) return "no_backend_up";
   const open: OpenAttempt = {
     backend: backend.name,
     provider: backend.provider,
@@ -68,11 +93,10 @@ async function modelsOf(sending: Sending, upstream: Upstream): Promise<readonly 
   const ownKey = !(backend.passClientKey && backend.key === undefined);
   const chunks: Buffer[] = [];
   let length = 0;
+  let failure: FailureKind | undefined;
   const sink: AnswerSink = {
     head(status) {
-      const failure = failureOfStatus(status, ownKey);
-      open.result = failure === undefined ? "completed" : failures[failure].outcome;
-      if (failure !== undefined) open.reason = failures[failure].reason;
+      failure = failureOfStatus(status, ownKey);
       return false;
     },
     data(chunk) {
@@ -81,30 +105,43 @@ async function modelsOf(sending: Sending, upstream: Upstream): Promise<readonly 
     },
     end: () => {},
   };
-  const { headers } = outgoing(sending, upstream, open, false, ownKey);
+  const { headers } = outgoing(sending, upstream, open, { withUsage: false, ownKey, read: true });
   const attempt = new Attempt({
     transport,
     connection,
     method: "GET",
     path: `${transport.basePath}/models${query}`,
-    headers: [...headers, "accept-encoding", "identity"],
+    headers: headers.filter((_, i) => !ofOneList.has(headers[i - (i % 2)]?.toLowerCase() ?? "")),
     body: null,
     draft: passage.draft,
     open,
     sink,
     now,
   });
-  const timer = setTimeout(() => attempt.cancel(), listMillis);
+  running.push(attempt);
+  let slow = false;
+  const timer = setTimeout(() => {
+    slow = true;
+    attempt.cancel();
+  }, listMillis);
   const ending = await attempt.ended;
   clearTimeout(timer);
-  if (ending.kind !== "answered") {
-    const kind = ending.kind === "failed" ? ending.failure : "first_byte_timeout";
-    const { kind: result, ...told } = outcomeOf(kind);
-    open.result = result;
-    if ("reason" in told) open.reason = told.reason;
-    return undefined;
+  if (ending.kind === "failed") failure = ending.failure;
+  else if (ending.kind === "cancelled") failure = slow ? "first_byte_timeout" : undefined;
+  const models = ending.kind === "answered" && failure === undefined ? modelsIn(Buffer.concat(chunks)) : undefined;
+  if (models !== undefined) {
+    open.result = "completed";
+    return models;
   }
-  return open.result === "completed" ? modelsIn(Buffer.concat(chunks)) : undefined;
+  if (ending.kind === "cancelled" && !slow) {
+    open.result = "abandoned";
+    return "shutting_down";
+  }
+  failure ??= "bad_answer";
+  open.result = failures[failure].outcome;
+  open.reason = failures[failure].reason;
+  // It keeps no list, as many engines do not.
+  return failure === "upstream_rejected" ? [] : failure;
 }
 
 /** The models of a list's JSON text; anything else is no list. */

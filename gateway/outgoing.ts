@@ -6,22 +6,30 @@ import type { Passage } from "./passage.ts";
 import type { Sending } from "./sending.ts";
 import { askForUsage } from "./usage-filter.ts";
 
+interface Wishes {
+  /** Ask for usage where the client did not. */
+  readonly withUsage: boolean;
+  /** The request goes under our key, or none: the client's own stays here. */
+  readonly ownKey: boolean;
+  /** The answer is read here, so that it had better come uncompressed. */
+  readonly read: boolean;
+}
+
 /** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
 export function outgoing(
   { passage, taken, options }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
-  withUsage: boolean,
-  ownKey: boolean,
+  { withUsage, ownKey, read }: Wishes,
 ) {
-  const { req, draft, receiver } = passage;
+  const { req, draft } = passage;
   const { backend } = upstream;
   const body = withUsage && taken.json ? askForUsage(taken.json) : taken.body;
   const headers = headersToBackend({
     rawHeaders: req.rawHeaders,
     connection: req.headers.connection,
     passCredentials: !ownKey,
-    replaced: receiver.metered ? upstream.replacedMetered : upstream.replaced,
+    replaced: read ? upstream.replacedMetered : upstream.replaced,
   });
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
@@ -29,7 +37,7 @@ export function outgoing(
       ? headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-encoding")
       : headers;
   if (taken.length !== undefined) plain.push("content-length", taken.length);
-  if (receiver.metered) plain.push("accept-encoding", "identity");
+  if (read) plain.push("accept-encoding", "identity");
   plain.push("x-request-id", draft.opening.id);
   if (backend.propagateTrace) {
     const { traceparent, tracestate } = traceHeaders(draft.opening.trace, open.spanId, options.exportsSpans);

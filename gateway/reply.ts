@@ -1,5 +1,6 @@
 // The gateway's own answers: errors in OpenAI's shape, written straight to the client's connection.
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { errorBody, type FailureKind, failures } from "./errors.ts";
 
 /** How much of a request that is already answered is still read, so that the client sees the answer and not a reset. */
@@ -15,7 +16,7 @@ export interface ReplyError {
   readonly headers?: readonly string[];
 }
 
-/** Answers with an error of our own. Gives the bytes of its body; `undefined` when the answer has begun, so that nothing can be said any more. */
+/** Answers with an error of our own. Gives the bytes of the body that is sent; `undefined` when the answer has begun, so that nothing can be said any more. */
 export function replyError(
   res: ServerResponse,
   { kind, message, param, retryAfter, headers = [] }: ReplyError,
@@ -30,7 +31,7 @@ export function replyError(
     ...(wait === undefined ? [] : ["retry-after", String(Math.ceil(wait))]),
     ...headers,
   ]);
-  return body.length;
+  return res.req.method === "HEAD" ? 0 : body.length;
 }
 
 /** A whole answer at once. What is left of the request is read away, within bounds. */
@@ -45,7 +46,17 @@ export function reply(
   if (statusText === "") res.writeHead(status, head);
   else res.writeHead(status, statusText, head);
   res.end(res.req.method === "HEAD" ? undefined : body);
-  const { req } = res;
+  linger(res.req);
+}
+
+/** Ends the connection when what was written has left; for an answer whose turn on it has not come, when it comes. */
+export function hangUp(res: ServerResponse): void {
+  if (res.socket) res.socket.destroySoon();
+  else res.once("socket", (socket: Socket) => process.nextTick(() => socket.destroySoon()));
+}
+
+/** Reads away what is left of a request, within bounds, so that a client that is still sending sees its answer. */
+export function linger(req: IncomingMessage): void {
   if (req.complete || req.destroyed) return;
   let left = lingerBytes;
   req.on("data", (chunk: Buffer) => {

@@ -1,6 +1,6 @@
 // Sends a request on: chooses the backend, tries, tries again where that is safe, and says how it ended.
-import type { HeldAnswer } from "./attempt.ts";
-import { outcomeOf } from "./errors.ts";
+import type { Ending, HeldAnswer } from "./attempt.ts";
+import { failures, outcomeOf } from "./errors.ts";
 import { headersToClient } from "./headers.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { learn } from "./passage.ts";
@@ -28,17 +28,22 @@ export async function send(sending: Sending): Promise<void> {
   for (;;) {
     const { ending, answer } = await tryOnce(sending, upstream, withUsage, fresh);
     const attempt = draft.attempts.at(-1);
-    const retried = ending.kind === "failed" && ending.stale && !fresh;
-    if (attempt?.result !== "abandoned" && !retried) {
+    const again =
+      ending.kind === "failed" &&
+      ending.stale &&
+      !fresh &&
+      !passage.left &&
+      (taken.body === null || Buffer.isBuffer(taken.body));
+    if (!again && attempt?.result !== "abandoned" && speaksOfBackend(ending)) {
       fleet.availability.observe(upstream.backend.name, !(attempt?.reason && downReasons.has(attempt.reason)));
     }
     if (ending.kind === "answered" || ending.kind === "cancelled") return;
+    if (again) {
+      fresh = true;
+      draft.enter("overhead", options.surroundings.clock.now());
+      continue;
+    }
     if (ending.kind === "failed") {
-      if (ending.stale && !fresh && (taken.body === null || Buffer.isBuffer(taken.body)) && !passage.left) {
-        fresh = true;
-        draft.enter("overhead", options.surroundings.clock.now());
-        continue;
-      }
       if (answer?.began) {
         passage.close(outcomeOf(ending.failure, ending.detail, attempt?.status));
         answer.cut();
@@ -49,6 +54,7 @@ export async function send(sending: Sending): Promise<void> {
     }
     if (withUsage && rejectsStreamOptions(ending.answer)) {
       upstream.takesStreamOptions = false;
+      if (draft.closed) return;
       withUsage = false;
       draft.enter("overhead", options.surroundings.clock.now());
       continue;
@@ -58,6 +64,10 @@ export async function send(sending: Sending): Promise<void> {
   }
 }
 
+/** A body that we cut off for its size or slowness, or a request that we could not make, is not the backend's doing. */
+const speaksOfBackend = (ending: Ending): boolean =>
+  ending.kind !== "failed" || (failures[ending.failure].outcome === "failed" && ending.failure !== "internal");
+
 /** A kept-back answer: our own error where it speaks of our key, the backend's own words otherwise. */
 function relay({ passage, corsHeaders }: Sending, held: HeldAnswer): void {
   const kind = failureOfStatus(held.status, true);
@@ -65,11 +75,8 @@ function relay({ passage, corsHeaders }: Sending, held: HeldAnswer): void {
   passage.draft.responseBytes += held.body.length;
   const told = errorText(held.body);
   passage.res.once("finish", () => passage.close(outcomeOf(kind ?? "upstream_rejected", told, held.status)));
-  reply(passage.res, held.status, held.body, [
-    ...headersToClient(held.rawHeaders),
-    ...ownHeaders(passage),
-    ...corsHeaders,
-  ]);
+  const headers = [...headersToClient(held.rawHeaders), ...ownHeaders(passage), ...corsHeaders];
+  reply(passage.res, held.status, held.body, headers, held.statusText);
 }
 
 const rejectsStreamOptions = ({ body }: HeldAnswer): boolean =>

@@ -42,12 +42,22 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
     hostname: "localhost",
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
+    // The app answers for its own faults; what is left is a Host that is none.
+    errorHandler: () => {
+      malformed?.("INVALID_HOST");
+      const { status } = failures.malformed_http;
+      return new Response(errorBody("malformed_http"), { status, headers: { "content-type": "application/json" } });
+    },
   });
+  /** The answer whose turn it is on a connection: requests may come before earlier ones are answered. */
   const answering = new WeakMap<Duplex, ServerResponse>();
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-    answering.set(req.socket, res);
-    if (!namesOneHost(req)) replyError(res, { kind: "malformed_http" });
-    else if (target(req.url) === undefined) {
+    if (res.socket) answering.set(res.socket, res);
+    else res.once("socket", (socket: Socket) => answering.set(socket, res));
+    if (!namesOneHost(req)) {
+      malformed?.("INVALID_HOST");
+      replyError(res, { kind: "malformed_http" });
+    } else if (target(req.url) === undefined) {
       if (oddTarget) oddTarget(req, res);
       else replyError(res, { kind: "invalid_path" });
     } else void listener(req, res);
@@ -71,17 +81,18 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
   server.on("checkExpectation", (_, res: ServerResponse) => void replyError(res, { kind: "expectation_failed" }));
   server.on("connect", (_, socket: Duplex) => {
     socket.on("error", () => {});
-    socket.end(rawAnswer("method_not_allowed"));
+    dismiss(socket as Socket, "method_not_allowed");
   });
   if (upgrade) server.on("upgrade", (req, socket, head) => upgrade.take(req, socket, head));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = error.code ?? "HPE_UNKNOWN";
-    if (code === "ECONNRESET" || !socket.writable || answering.get(socket)?.headersSent === true) {
+    const current = answering.get(socket);
+    if (code === "ECONNRESET" || !socket.writable || (current?.headersSent && !current.writableFinished)) {
       socket.destroy();
       return;
     }
     malformed?.(code);
-    socket.end(rawAnswer(failureOf(code)));
+    dismiss(socket, failureOf(code));
   });
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)));
@@ -118,7 +129,18 @@ function failureOf(code: string): FailureKind {
   return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow_body" : "malformed_http";
 }
 
-/** An error answer as bytes, where there is no response object to write it. */
+/** How long a client that was told to go may keep its connection, in milliseconds. */
+const partingMillis = 2_000;
+
+/** The last answer on a connection, where there is no response object to write it. */
+function dismiss(socket: Socket, kind: FailureKind): void {
+  socket.end(rawAnswer(kind));
+  // What still comes is not looked at, and whoever does not hang up is hung up on.
+  socket.resume();
+  socket.setTimeout(partingMillis, () => socket.destroy());
+}
+
+/** An error answer as bytes. */
 function rawAnswer(kind: FailureKind): string {
   const { status } = failures[kind];
   const body = errorBody(kind);

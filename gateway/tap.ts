@@ -12,25 +12,29 @@ export interface Tap {
   finish(): AnswerFacts | undefined;
 }
 
-/** A decoder for a content-encoding; `undefined` for one we do not know. */
-export function decoder(encoding: string): zlib.Gunzip | zlib.BrotliDecompress | zlib.ZstdDecompress | undefined {
-  switch (encoding.trim().toLowerCase()) {
-    case "gzip":
-    case "x-gzip":
-      return zlib.createGunzip();
-    case "deflate":
-      return zlib.createInflate();
-    case "br":
-      return zlib.createBrotliDecompress();
-    case "zstd":
-      return zlib.createZstdDecompress();
-    default:
-      return undefined;
-  }
-}
+export type Decoder = zlib.Gunzip | zlib.BrotliDecompress | zlib.ZstdDecompress;
 
-/** How much decoded text may wait in a decoder before watching is given up: a decompression bomb is not our business. */
+const decoders = new Map<string, () => Decoder>([
+  ["gzip", () => zlib.createGunzip()],
+  ["x-gzip", () => zlib.createGunzip()],
+  ["deflate", () => zlib.createInflate()],
+  ["br", () => zlib.createBrotliDecompress()],
+  ["zstd", () => zlib.createZstdDecompress()],
+]);
+const normal = (encoding: string) => encoding.trim().toLowerCase();
+const isPlain = (encoding: string | undefined) =>
+  encoding === undefined || normal(encoding) === "" || normal(encoding) === "identity";
+
+/** A decoder for a content-encoding; `undefined` for one we do not know, or none. */
+export const decoder = (encoding: string): Decoder | undefined => decoders.get(normal(encoding))?.();
+
+/** Whether an answer with this content-encoding can be read here. */
+export const isReadable = (encoding: string | undefined): boolean =>
+  isPlain(encoding) || decoders.has(normal(encoding ?? ""));
+
+/** How much may wait in a decoder, and come out of it, before watching is given up: a bomb is not our business. */
 const waitingBytes = 16 * 1024 * 1024;
+const decodedBytes = 256 * 1024 * 1024;
 
 export interface TapOptions {
   readonly reader: AnswerReader;
@@ -60,7 +64,7 @@ export function tap({ reader, encoding, failed }: TapOptions): Tap {
     return facts;
   };
 
-  if (encoding === undefined || encoding === "" || encoding.toLowerCase() === "identity") {
+  if (encoding === undefined || isPlain(encoding)) {
     return {
       see: (chunk) => guard(() => reader.read(chunk)),
       get sawToken() {
@@ -72,7 +76,12 @@ export function tap({ reader, encoding, failed }: TapOptions): Tap {
   }
 
   const decode = decoder(encoding);
-  decode?.on("data", (chunk: Buffer) => guard(() => reader.read(chunk)));
+  let length = 0;
+  decode?.on("data", (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > decodedBytes) decode.destroy();
+    else guard(() => reader.read(chunk));
+  });
   // A cut or false encoding: what was decoded so far still counts.
   decode?.on("error", () => decode.destroy());
   return {

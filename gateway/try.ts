@@ -1,13 +1,14 @@
 // Tries one backend once: makes the request, and steers its answer to the client, into the record, or back.
 import type { OpenAttempt } from "../instrumentation/index.ts";
 import { Answer } from "./answer.ts";
+import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending } from "./attempt.ts";
-import { failures, GatewayError } from "./errors.ts";
+import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import { headerIn } from "./headers.ts";
 import { outgoing, ownHeaders } from "./outgoing.ts";
 import type { Sending } from "./sending.ts";
-import { type Tap, tap } from "./tap.ts";
+import { decoder, isReadable, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus } from "./verdict.ts";
 
@@ -30,19 +31,25 @@ export async function tryOnce(
     address: transport.hostname,
     port: transport.port,
   };
+  const ownKey = !(backend.passClientKey && backend.key === undefined);
+  const { body, headers } = outgoing(sending, upstream, open, { withUsage, ownKey, read: receiver.metered });
   const connection = transport.acquire({ fresh });
   if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
 
-  const ownKey = !(backend.passClientKey && backend.key === undefined);
   let answer: Answer | undefined;
+  let broke: FailureKind | undefined;
   let streaming = false;
+  const note = (failure: FailureKind) => {
+    open.result = failures[failure].outcome;
+    open.reason = failures[failure].reason;
+  };
   const sink: AnswerSink = {
     head(status, statusText, rawHeaders, flow, tooLarge) {
       const failure = failureOfStatus(status, ownKey);
-      open.result = failure === undefined ? "completed" : failures[failure].outcome;
-      if (failure !== undefined) open.reason = failures[failure].reason;
+      if (failure === undefined) open.result = "completed";
+      else note(failure);
       if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
       const type = (headerIn(rawHeaders, "content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
       const contentEncoding = headerIn(rawHeaders, "content-encoding");
@@ -50,27 +57,34 @@ export async function tryOnce(
       streaming = streamed;
       if (streaming) options.observers.streamOpened();
       passage.tap = receiver.metered ? watch(sending, status, type, streamed, contentEncoding) : undefined;
+      const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
+      const ours = [...ownHeaders(passage), ...corsHeaders];
       answer = new Answer({
         res,
         draft,
         now,
-        ownHeaders: () => [...ownHeaders(passage), ...corsHeaders],
+        head: new AnswerHead({
+          res,
+          status,
+          statusText,
+          rawHeaders,
+          ownHeaders: ours,
+          rewritten: filter !== undefined,
+        }),
+        flow,
         tap: passage.tap,
-        filter: withUsage && streamed && status < 300 ? usageFilter() : undefined,
-        clientTakesTrailers: /\btrailers\b/i.test(String(req.headers.te)),
+        filter,
+        decode: filter && decoder(contentEncoding ?? ""),
       });
       answer.finished = () => passage.close(outcomeOfStatus(status, ownKey));
-      answer.head(
-        status,
-        statusText,
-        rawHeaders,
-        {
-          contentLength: headerIn(rawHeaders, "content-length"),
-          contentEncoding,
-          trailer: headerIn(rawHeaders, "trailer"),
-        },
-        flow,
-      );
+      answer.broke = (failure, error) => {
+        if (draft.closed) return;
+        if (failure === "internal") options.observers.failed(error);
+        broke = failure;
+        note(failure);
+        attempt.cancel();
+        passage.close(outcomeOf(failure, error instanceof Error ? error.message : String(error), status));
+      };
       // The client left while the backend was thinking, and the answer is read all the same.
       if (passage.left) hush();
       return false;
@@ -78,7 +92,6 @@ export async function tryOnce(
     data: (chunk) => answer?.data(chunk),
     end: (trailers) => answer?.end(trailers),
   };
-  const { body, headers } = outgoing(sending, upstream, open, withUsage, ownKey);
   const attempt = new Attempt({
     transport,
     connection,
@@ -103,10 +116,8 @@ export async function tryOnce(
   if (passage.left) passage.onLeave();
   const ending = await attempt.ended;
   if (streaming) options.observers.streamClosed();
-  if (ending.kind === "failed") {
-    open.result = failures[ending.failure].outcome;
-    open.reason = failures[ending.failure].reason;
-  } else if (ending.kind === "cancelled") open.result = "abandoned";
+  if (ending.kind === "failed") note(ending.failure);
+  else if (ending.kind === "cancelled" && broke === undefined) open.result = "abandoned";
   return { ending, answer };
 }
 

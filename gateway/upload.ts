@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { Limits } from "./config/config.ts";
 import { ClientLeft, GatewayError } from "./errors.ts";
+import { linger } from "./reply.ts";
 
 /** Looks at the bytes that pass. */
 export interface UploadWatch {
@@ -28,10 +29,16 @@ export interface UploadOptions {
   readonly limit: number;
   readonly now: () => number;
   readonly watch?: UploadWatch;
+  /** A watch that throws is told of, once, and then left alone; the bytes go on. */
+  readonly watchFailed: (error: unknown) => void;
+  /** Is given what ends the wait for the body when the gateway goes down. */
+  readonly stoppedBy: (stop: () => void) => void;
 }
 
 /** Starts reading the request's body. */
-export function upload({ req, draft, limits, limit, now, watch }: UploadOptions): Upload {
+export function upload(options: UploadOptions): Upload {
+  const { req, draft, limits, limit, now } = options;
+  let { watch } = options;
   let settle: ((error?: Error) => void) | undefined;
   let enough: () => boolean = () => true;
   let headBytes = 0;
@@ -44,8 +51,7 @@ export function upload({ req, draft, limits, limit, now, watch }: UploadOptions)
     },
     destroy(error, callback) {
       finish();
-      // The rest of the request is read and forgotten, so that the answer can reach a client that is still sending.
-      req.resume();
+      linger(req);
       callback(error);
     },
   });
@@ -55,6 +61,15 @@ export function upload({ req, draft, limits, limit, now, watch }: UploadOptions)
       : undefined;
   timer?.unref();
 
+  const look = (act: (at: UploadWatch) => void) => {
+    if (watch === undefined) return;
+    try {
+      act(watch);
+    } catch (error) {
+      watch = undefined;
+      options.watchFailed(error);
+    }
+  };
   const onData = (chunk: Buffer) => {
     draft.requestBytes += chunk.length;
     if (draft.requestBytes > limit) {
@@ -66,20 +81,19 @@ export function upload({ req, draft, limits, limit, now, watch }: UploadOptions)
       );
       return;
     }
-    watch?.write(chunk);
+    look((at) => at.write(chunk));
     const room = body.push(chunk);
     if (settle && (enough() || draft.requestBytes >= headBytes)) settle();
     // While the head is looked at, nobody reads yet; what is held back is bounded by headBytes.
     if (!room && !settle) req.pause();
   };
   const onEnd = () => {
-    watch?.end();
+    look((at) => at.end());
     finish();
     settle?.();
     body.push(null);
     // The backend has the whole request now; what follows is its time.
-    if (!draft.closed && draft.attempts.length > 0 && draft.attempts.at(-1)?.firstByteAt === undefined)
-      draft.enter("firstByte", now());
+    if (draft.attempts.length > 0 && draft.attempts.at(-1)?.firstByteAt === undefined) draft.enter("firstByte", now());
   };
   const onClose = () => fail(new ClientLeft());
   const finish = () => {
@@ -96,6 +110,7 @@ export function upload({ req, draft, limits, limit, now, watch }: UploadOptions)
   };
   body.on("error", () => {});
   req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  options.stoppedBy(() => fail(new GatewayError("shutting_down")));
 
   return {
     body,

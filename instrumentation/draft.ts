@@ -91,8 +91,9 @@ export class ExchangeDraft {
     this.#markedAt = opening.startedAt;
   }
 
-  /** Ends the phase that runs and begins another. `now` is monotonic milliseconds. */
+  /** Ends the phase that runs and begins another; nothing after `close`. `now` is monotonic milliseconds. */
   enter(phase: Phase, now: number): void {
+    if (this.#outcome !== undefined) return;
     this.#spent[this.#phase] += now - this.#markedAt;
     this.#markedAt = now;
     this.#phase = phase;
