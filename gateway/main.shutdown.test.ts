@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from "vitest";
 import { eventStream } from "./testing/answers.ts";
 import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
 import { chatEvents, chatRequest } from "./testing/payloads.ts";
-import { bin, type Gateway, gatewayProcess } from "./testing/program.ts";
+import { bin, type Gateway, gatewayProcess, program } from "./testing/program.ts";
 import { rawConnection, rawRequest } from "./testing/raw-client.ts";
 import { openEvents } from "./testing/sse-client.ts";
 import type { Answer } from "./testing/turn.ts";
@@ -58,15 +58,37 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s in mid-stream", (signal) => {
 test("a second signal ends it at once with exit code 1, and what it cut off is in the log", async () => {
   const { gateway, backend, stream } = await streaming(stalled);
   await using _ = gateway;
+  gateway.signal("SIGINT");
+  // So soon after the first it is no second one: Ctrl-C under npm comes from the terminal and from npm.
   gateway.signal("SIGTERM");
   await vi.waitFor(async () => expect(await readiness(gateway)).toBe(503));
-  gateway.signal("SIGTERM");
-  const { code, millis } = await gateway.ended();
+  const ended = gateway.ended();
+  const again = setInterval(() => gateway.signal("SIGTERM"), 100);
+  const end = await stream.rest();
+  clearInterval(again);
+  const { code, millis } = await ended;
   expect(code).toBe(1);
   expect(millis).toBeLessThan(900);
-  expect(["fin", "reset"]).toContain(await stream.rest());
+  expect(["fin", "reset"]).toContain(end);
   expect(gateway.lines()).toMatchObject([{ outcome: "refused", reason: "shutting_down" }]);
   await backend.close();
+});
+
+test("a signal that comes before it serves is not lost: it begins, and ends in order", async () => {
+  const signalled = `
+    import dns from "node:dns";
+    const { lookup } = dns;
+    dns.lookup = (...asked) => {
+      dns.lookup = lookup;
+      process.once("SIGTERM", () => lookup(...asked));
+      process.kill(process.pid, "SIGTERM");
+    };`;
+  await using started = program({
+    files: { "signalled.mjs": signalled },
+    // A name has to be looked up, and is found when the signal has been heard.
+    env: { NODE_OPTIONS: "--import ./signalled.mjs", HOST: "localhost" },
+  });
+  expect(await started.ended()).toMatchObject({ code: 0, signal: null });
 });
 
 test("after the grace period what is still open is cut off, said to be so, and the exit code is 0", async () => {

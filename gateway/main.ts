@@ -31,6 +31,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     return exit.badConfig;
   }
   const version = packageVersion();
+  const end = ending();
   let demoServer: Demo | undefined;
   /** The configuration with the demo's address in it; the demo runs from when it is first wanted. */
   const complete = async (wanted: Config): Promise<Config> => {
@@ -59,7 +60,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     return exit.failed;
   }
 
-  const ended = ending(running);
+  const ended = end(running);
   const reload = async () => {
     try {
       const next = load({ file: configFile });
@@ -134,29 +135,40 @@ function complain(error: unknown): void {
   console.error(`tollgate: ${messageOf(error)}`);
 }
 
-/** Waits for the signal that ends the gateway, and for its end. A second signal cuts it short. */
-function ending(running: Gateway): Promise<number> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = () => {
-      if (asked) {
+/** A terminal's Ctrl-C comes twice under npm, which passes it on: what follows the first so soon is no second one. */
+const sameSignalMillis = 300;
+
+/**
+ * Hears signals from now on. The first ends the gateway, as soon as it runs; a second cuts that short. Given the
+ * gateway, resolves to the exit code.
+ */
+function ending(): (running: Gateway) => Promise<number> {
+  let firstAt: number | undefined;
+  let begin = () => {};
+  let cut = (): void => process.exit(exit.failed);
+  const stop = () => {
+    const at = surroundings.clock.now();
+    if (firstAt === undefined) {
+      firstAt = at;
+      begin();
+    } else if (at - firstAt > sameSignalMillis) cut();
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  return (running) =>
+    new Promise((resolve) => {
+      begin = () => {
+        running.shutdown().then(
+          () => resolve(exit.ok),
+          (error: unknown) => {
+            complain(error);
+            resolve(exit.failed);
+          },
+        );
+      };
+      cut = () => {
         running.abort();
-        done(exit.failed);
-        return;
-      }
-      asked = true;
-      running.shutdown().then(
-        () => done(exit.ok),
-        (error: unknown) => {
-          complain(error);
-          done(exit.failed);
-        },
-      );
-    };
-    const done = (code: number) => {
-      process.off("SIGTERM", stop).off("SIGINT", stop);
-      resolve(code);
-    };
-    process.on("SIGTERM", stop).on("SIGINT", stop);
-  });
+        resolve(exit.failed);
+      };
+      if (firstAt !== undefined) begin();
+    });
 }
