@@ -31,9 +31,12 @@ const empty = Buffer.alloc(0);
 /** Counts what goes out, stamps the first token, and never holds more than the present tick's chunks. */
 export class Answer {
   readonly #options: AnswerOptions;
-  #pending: Buffer[] = [];
+  /** What came since the last write, as it came: not yet watched, not yet filtered. */
+  readonly #pending: Buffer[] = [];
   #scheduled = false;
   #ended = false;
+  /** Nothing more will come, in order or not. */
+  #isLast = false;
   #trailers: readonly string[] = [];
   #deaf = false;
   /** The client has not yet taken what was written. */
@@ -82,15 +85,16 @@ export class Answer {
   }
 
   data(chunk: Buffer): void {
-    this.#options.tap?.see(chunk);
+    const { tap, decode, flow } = this.#options;
     if (this.#deaf) {
+      tap?.see(chunk);
       this.#unheard += chunk.length;
       if (this.#unheard > this.#unheardLimit) this.#tooMuch();
-      return;
+    } else if (decode === undefined) this.#take(chunk);
+    else {
+      tap?.see(chunk);
+      if (!decode.write(chunk)) flow.pause();
     }
-    const { decode, flow } = this.#options;
-    if (decode === undefined) this.#take(chunk);
-    else if (!decode.write(chunk)) flow.pause();
   }
 
   end(trailers: readonly string[]): void {
@@ -102,7 +106,7 @@ export class Answer {
   /** Nobody reads any more: bytes are still watched, and no longer sent. */
   deafen(): void {
     this.#deaf = true;
-    this.#pending = [];
+    this.#watched();
     this.#options.decode?.destroy();
     this.#options.flow.resume();
   }
@@ -128,9 +132,8 @@ export class Answer {
 
   #sever(): void {
     if (this.#deaf) return;
-    const { res, head, filter, decode } = this.#options;
-    const held = filter?.end();
-    if (held && held.length > 0) this.#pending.push(held);
+    const { res, head, decode } = this.#options;
+    this.#isLast = true;
     this.#flush();
     this.#deaf = true;
     decode?.destroy();
@@ -144,16 +147,13 @@ export class Answer {
   }
 
   #take(chunk: Buffer): void {
-    const { filter } = this.#options;
-    const seen = filter ? filter.push(chunk) : chunk;
-    if (seen.length > 0) this.#pending.push(seen);
+    this.#pending.push(chunk);
     this.#schedule();
   }
 
   #last(): void {
     if (this.#isCut) return;
-    const rest = this.#options.filter?.end();
-    if (rest && rest.length > 0) this.#pending.push(rest);
+    this.#isLast = true;
     this.#ended = true;
     this.#schedule();
   }
@@ -174,12 +174,32 @@ export class Answer {
     }
   }
 
+  /** Takes what is pending, as one piece, and shows it to the tap: once a tick, however many chunks there were. */
+  #watched(): Buffer {
+    const { tap, decode } = this.#options;
+    const pending = this.#pending;
+    const [first = empty] = pending;
+    const bytes = pending.length <= 1 ? first : Buffer.concat(pending);
+    // Emptied, not replaced: an old array that was promoted would keep each new one, and its chunks, alive.
+    pending.length = 0;
+    if (decode === undefined && bytes.length > 0) tap?.see(bytes);
+    return bytes;
+  }
+
+  /** What the client may see of it. */
+  #filtered(bytes: Buffer): Buffer {
+    const { filter } = this.#options;
+    if (filter === undefined) return bytes;
+    const seen = filter.push(bytes);
+    if (!this.#isLast) return seen;
+    const rest = filter.end();
+    return rest.length === 0 ? seen : Buffer.concat([seen, rest]);
+  }
+
   #flush(): void {
     if (this.#deaf) return;
     const { res, head, draft, tap, now } = this.#options;
-    const pending = this.#pending;
-    const bytes = pending.length === 0 ? empty : pending.length === 1 ? (pending[0] ?? empty) : Buffer.concat(pending);
-    if (pending.length > 0) this.#pending = [];
+    const bytes = this.#filtered(this.#watched());
     draft.responseBytes += bytes.length;
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {

@@ -9,6 +9,7 @@ import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
 import { hangUp, replyError } from "./reply.ts";
+import { Roll } from "./roll.ts";
 import { send } from "./send.ts";
 import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
 import { target } from "./target.ts";
@@ -17,7 +18,7 @@ export function forward(options: ForwardOptions): Forward {
   const { pipeline, traces } = options;
   const { clock, uuid } = options.surroundings;
   const { now } = clock;
-  const open = new Set<Passage>();
+  const open = new Roll<Passage>();
   let becameQuiet = () => {};
 
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -90,7 +91,7 @@ export function forward(options: ForwardOptions): Forward {
             becameQuiet = resolve;
           }),
     cut() {
-      for (const passage of open) {
+      for (const passage of open.members()) {
         passage.stop();
         if (passage.res.headersSent) {
           passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period.", passage.res.statusCode));

@@ -14,6 +14,7 @@ import { realtime } from "./realtime/realtime.ts";
 import type { ForwardOptions, Setting } from "./sending.ts";
 import { type Listening, listen } from "./server.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { target } from "./target.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 export interface GatewayOptions {
@@ -110,7 +111,10 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
     app: app({ ...shared, forward: forwarding }),
     host: at.host,
     port: at.port,
-    oddTarget: (req, res) => void forwarding.take(req, res),
+    direct: {
+      wanted: ({ method, url }) => (url?.startsWith("/v1/") && method !== "OPTIONS") || target(url) === undefined,
+      take: (req, res) => void forwarding.take(req, res),
+    },
     upgrade: sessions,
     malformed: (code) => telemetry.malformed(code),
   });

@@ -119,10 +119,13 @@ function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const timer =
-      limits.receiveSeconds > 0
-        ? setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000)
-        : undefined;
+    let timer: NodeJS.Timeout | undefined;
+    // Most bodies come with the head, and are whole before the next tick: those need no timer.
+    process.nextTick(() => {
+      if (req.complete || ended || limits.receiveSeconds === 0) return;
+      timer = setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000);
+    });
+    let ended = false;
     const onData = (chunk: Buffer) => {
       length += chunk.length;
       draft.requestBytes = length;
@@ -132,6 +135,7 @@ function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number
     const onEnd = () => end();
     const onClose = () => end(new ClientLeft());
     const end = (error?: Error) => {
+      ended = true;
       clearTimeout(timer);
       req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       if (error) reject(error);

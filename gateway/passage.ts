@@ -25,6 +25,8 @@ export class Passage {
   readonly draft: ExchangeDraft;
   readonly receiver: Receiver;
   readonly #options: PassageOptions;
+  /** Its place among the open ones. */
+  place = -1;
   facts: () => RequestFacts = () => noFacts;
   /** The request's JSON text, kept only to estimate from, where the backend states no usage. */
   json: Buffer | undefined;

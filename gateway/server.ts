@@ -24,8 +24,11 @@ export interface ServeOptions {
   readonly app: Hono<Bindings>;
   readonly host: string;
   readonly port: number;
-  /** Takes requests whose target is no plain path, before any routing sees them. */
-  readonly oddTarget?: (req: IncomingMessage, res: ServerResponse) => void;
+  /**
+   * Takes requests that are forwarded, and those whose target is no plain path, before any routing sees them: to build
+   * a web Request for each costs as much as reading its head.
+   */
+  readonly direct?: { wanted(req: IncomingMessage): boolean; take(req: IncomingMessage, res: ServerResponse): void };
   /** Which requests may leave HTTP for a WebSocket, and where they go then. */
   readonly upgrade?: {
     wanted(req: IncomingMessage): boolean;
@@ -36,7 +39,7 @@ export interface ServeOptions {
 }
 
 /** Starts listening. Rejects with an error that names address and port when that is not possible. */
-export function listen({ app, host, port, oddTarget, upgrade, malformed }: ServeOptions): Promise<Listening> {
+export function listen({ app, host, port, direct, upgrade, malformed }: ServeOptions): Promise<Listening> {
   const listener = getRequestListener(app.fetch, {
     // A client of HTTP/1.0 may name no Host.
     hostname: "localhost",
@@ -57,10 +60,9 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
     if (!namesOneHost(req)) {
       malformed?.("INVALID_HOST");
       replyError(res, { kind: "malformed_http" });
-    } else if (target(req.url) === undefined) {
-      if (oddTarget) oddTarget(req, res);
-      else replyError(res, { kind: "invalid_path" });
-    } else void listener(req, res);
+    } else if (direct?.wanted(req)) direct.take(req, res);
+    else if (target(req.url) === undefined) replyError(res, { kind: "invalid_path" });
+    else void listener(req, res);
   };
   const server = createServer(
     {
@@ -113,14 +115,25 @@ export function listen({ app, host, port, oddTarget, upgrade, malformed }: Serve
   });
 }
 
-/** Exactly one Host, which HTTP/1.1 demands (RFC 9112 §3.2); an older client may have none. */
-function namesOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+/** A name or address with an optional port (RFC 9110 §7.2). */
+const hostShape = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i;
+/** A client's requests mostly name the same one. */
+let lastHost = "";
+
+/** Exactly one sound Host, which HTTP/1.1 demands (RFC 9112 §3.2); an older client may have none. */
+function namesOneHost({ rawHeaders, headers, httpVersion }: IncomingMessage): boolean {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
     if (name?.length === 4 && name.toLowerCase() === "host") hosts += 1;
   }
-  return hosts === 1 || (hosts === 0 && httpVersion === "1.0");
+  const { host } = headers;
+  if (host === undefined || hosts !== 1) return hosts === 0 && httpVersion === "1.0";
+  if (host === lastHost) return true;
+  const found = hostShape.exec(host);
+  if (found === null || Number(found[1] ?? 0) > 65_535) return false;
+  lastHost = host;
+  return true;
 }
 
 /** The parser's code as a failure of ours. */

@@ -2,6 +2,7 @@
 import type { TLSSocket } from "node:tls";
 import { buildConnector, Client, type Dispatcher } from "undici";
 import type { Backend } from "./config/config.ts";
+import { Roll } from "./roll.ts";
 
 /** A connection held by one attempt until it is given back. */
 export interface Connection {
@@ -64,7 +65,7 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
   };
 
   const idle: PooledConnection[] = [];
-  const held = new Set<PooledConnection>();
+  const held = new Roll<PooledConnection>();
   let closing = false;
 
   const drop = (connection: PooledConnection) => {
@@ -96,11 +97,11 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
     },
     async close() {
       closing = true;
-      await Promise.all([...idle.splice(0), ...held].map(({ client }) => client.close()));
+      await Promise.all([...idle.splice(0), ...held.members()].map(({ client }) => client.close()));
     },
     async destroy() {
       closing = true;
-      await Promise.all([...idle.splice(0), ...held].map(({ client }) => client.destroy()));
+      await Promise.all([...idle.splice(0), ...held.members()].map(({ client }) => client.destroy()));
     },
   };
 }
@@ -109,6 +110,7 @@ class PooledConnection implements Connection {
   readonly client: Client;
   connected = false;
   serving = false;
+  place = -1;
   #served = 0;
 
   constructor(origin: string, options: Client.Options, lost: (connection: PooledConnection) => void) {

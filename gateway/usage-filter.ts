@@ -67,7 +67,7 @@ const CR = 0x0d;
 
 class Filter implements UsageFilter, EventSink {
   readonly #cutter: EventCutter = new EventCutter(this);
-  #out: Buffer[] = [];
+  readonly #out: Buffer[] = [];
   usage: Buffer | undefined = undefined;
   /** The withheld event ended in CR: an LF that comes next is part of its last line end. */
   #lineMayEnd = false;
@@ -114,9 +114,11 @@ class Filter implements UsageFilter, EventSink {
 
   #taken(): Buffer {
     const out = this.#out;
-    this.#out = [];
     const [only = empty] = out;
-    return out.length <= 1 ? only : Buffer.concat(out);
+    const taken = out.length <= 1 ? only : Buffer.concat(out);
+    // Emptied, not replaced: an old array that was promoted would keep each new one, and its chunks, alive.
+    out.length = 0;
+    return taken;
   }
 }
 
