@@ -14,6 +14,8 @@ export interface Upstream {
   readonly replaced: ReadonlySet<string>;
   /** The same, with accept-encoding, for answers that are to be read. */
   readonly replacedMetered: ReadonlySet<string>;
+  /** Requests go under our key, or none: the client's own stays here. */
+  readonly ownKey: boolean;
   /** False once it rejected `stream_options`, which it is then not asked for again. */
   takesStreamOptions: boolean;
 }
@@ -74,6 +76,7 @@ function upstream(backend: Backend, certificateSeen: FleetOptions["certificateSe
     headers,
     replaced: new Set(own),
     replacedMetered: new Set([...own, "accept-encoding"]),
+    ownKey: !(backend.passClientKey && backend.key === undefined),
     takesStreamOptions: true,
   };
 }

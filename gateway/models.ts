@@ -1,32 +1,10 @@
 // The list of models: every backend's own list and the names in the config, merged into one, telling only what is routed here.
-import type { OpenAttempt } from "../instrumentation/index.ts";
-import { type AnswerSink, Attempt } from "./attempt.ts";
-import { type FailureKind, failures, GatewayError } from "./errors.ts";
-import type { Upstream } from "./fleet.ts";
-import { outgoing, ownHeaders } from "./outgoing.ts";
+import type { Attempt } from "./attempt.ts";
+import { failures, GatewayError } from "./errors.ts";
+import { type Model, modelList } from "./model-list.ts";
+import { ownHeaders } from "./outgoing.ts";
 import { reply } from "./reply.ts";
 import { Failed, type Sending } from "./sending.ts";
-import { failureOfStatus } from "./verdict.ts";
-
-interface Model {
-  readonly id: string;
-  readonly [field: string]: unknown;
-}
-
-/** A backend's list may be this large. */
-const listBytes = 4 * 1024 * 1024;
-/** A backend that is slower than this is left out: the list of the others must not wait for it. */
-const listMillis = 5_000;
-
-/** A list is made of many here, so that none of them can be asked for in part, or only where it has changed. */
-const ofOneList = new Set([
-  "if-match",
-  "if-modified-since",
-  "if-none-match",
-  "if-range",
-  "if-unmodified-since",
-  "range",
-]);
 
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
@@ -38,7 +16,7 @@ export async function listModels(sending: Sending): Promise<void> {
   };
   passage.onLeave = stop;
   passage.stop = stop;
-  const lists = await Promise.all(fleet.upstreams.map((upstream) => modelsOf(sending, upstream, running)));
+  const lists = await Promise.all(fleet.upstreams.map((upstream) => modelList(sending, upstream, running)));
   // The client left, or the gateway went down.
   if (passage.draft.closed) return;
   const merged = new Map<string, Model>();
@@ -66,94 +44,4 @@ export async function listModels(sending: Sending): Promise<void> {
   passage.draft.responseBytes = body.length;
   passage.res.once("finish", () => passage.close({ kind: "completed", status: 200, finish: "ok" }));
   reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
-}
-
-/** One backend's list, or why there is none. */
-async function modelsOf(
-  sending: Sending,
-  upstream: Upstream,
-  running: Attempt[],
-): Promise<readonly Model[] | FailureKind> {
-  const { options, passage, query } = sending;
-  const { transport, backend } = upstream;
-  const { now } = options.surroundings.clock;
-  const connection = transport.acquire();
-  if (connection === undefined) return "no_backend_up";
-  const open: OpenAttempt = {
-    backend: backend.name,
-    provider: backend.provider,
-    model: undefined,
-    spanId: options.traces.spanId(),
-    startedAt: now(),
-    address: transport.hostname,
-    port: transport.port,
-  };
-  passage.draft.attempts.push(open);
-  passage.draft.enter("connect", open.startedAt);
-  const ownKey = !(backend.passClientKey && backend.key === undefined);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  let failure: FailureKind | undefined;
-  const sink: AnswerSink = {
-    head(status) {
-      failure = failureOfStatus(status, ownKey);
-      return false;
-    },
-    data(chunk) {
-      length += chunk.length;
-      if (length <= listBytes) chunks.push(chunk);
-    },
-    end: () => {},
-  };
-  const { headers } = outgoing(sending, upstream, open, { withUsage: false, ownKey, read: true });
-  const attempt = new Attempt({
-    transport,
-    connection,
-    method: "GET",
-    path: `${transport.basePath}/models${query}`,
-    headers: headers.filter((_, i) => !ofOneList.has(headers[i - (i % 2)]?.toLowerCase() ?? "")),
-    body: null,
-    draft: passage.draft,
-    open,
-    sink,
-    now,
-  });
-  running.push(attempt);
-  let slow = false;
-  const timer = setTimeout(() => {
-    slow = true;
-    attempt.cancel();
-  }, listMillis);
-  const ending = await attempt.ended;
-  clearTimeout(timer);
-  if (ending.kind === "failed") failure = ending.failure;
-  else if (ending.kind === "cancelled") failure = slow ? "first_byte_timeout" : undefined;
-  const models = ending.kind === "answered" && failure === undefined ? modelsIn(Buffer.concat(chunks)) : undefined;
-  if (models !== undefined) {
-    open.result = "completed";
-    return models;
-  }
-  if (ending.kind === "cancelled" && !slow) {
-    open.result = "abandoned";
-    return "shutting_down";
-  }
-  failure ??= "bad_answer";
-  open.result = failures[failure].outcome;
-  open.reason = failures[failure].reason;
-  // It keeps no list, as many engines do not.
-  return failure === "upstream_rejected" ? [] : failure;
-}
-
-/** The models of a list's JSON text; anything else is no list. */
-function modelsIn(body: Buffer): readonly Model[] | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof parsed !== "object" || parsed === null || !("data" in parsed) || !Array.isArray(parsed.data))
-      return undefined;
-    return parsed.data.filter(
-      (model): model is Model => typeof model === "object" && model !== null && typeof model.id === "string",
-    );
-  } catch {
-    return undefined;
-  }
 }

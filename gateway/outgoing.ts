@@ -6,11 +6,22 @@ import type { Passage } from "./passage.ts";
 import type { Sending } from "./sending.ts";
 import { askForUsage } from "./usage-filter.ts";
 
+/** The record of an attempt that begins now. */
+export function openAttempt({ options, passage }: Sending, { backend, transport }: Upstream): OpenAttempt {
+  return {
+    backend: backend.name,
+    provider: backend.provider,
+    model: passage.draft.requestedModel,
+    spanId: options.traces.spanId(),
+    startedAt: options.surroundings.clock.now(),
+    address: transport.hostname,
+    port: transport.port,
+  };
+}
+
 interface Wishes {
   /** Ask for usage where the client did not. */
   readonly withUsage: boolean;
-  /** The request goes under our key, or none: the client's own stays here. */
-  readonly ownKey: boolean;
   /** The answer is read here, so that it had better come uncompressed. */
   readonly read: boolean;
 }
@@ -20,10 +31,10 @@ export function outgoing(
   { passage, taken, options }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
-  { withUsage, ownKey, read }: Wishes,
+  { withUsage, read }: Wishes,
 ) {
   const { req, draft } = passage;
-  const { backend } = upstream;
+  const { backend, ownKey } = upstream;
   const body = withUsage && taken.json ? askForUsage(taken.json) : taken.body;
   const headers = headersToBackend({
     rawHeaders: req.rawHeaders,

@@ -1,12 +1,11 @@
 // Tries one backend once: makes the request, and steers its answer to the client, into the record, or back.
-import type { OpenAttempt } from "../instrumentation/index.ts";
 import { Answer } from "./answer.ts";
 import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import { headerIn } from "./headers.ts";
-import { outgoing, ownHeaders } from "./outgoing.ts";
+import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
 import type { Sending } from "./sending.ts";
 import { decoder, isReadable, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
@@ -20,19 +19,10 @@ export async function tryOnce(
 ): Promise<{ ending: Ending; answer: Answer | undefined }> {
   const { options, passage, path, query, corsHeaders } = sending;
   const { draft, receiver, req, res } = passage;
-  const { backend, transport } = upstream;
+  const { transport, ownKey } = upstream;
   const { now } = options.surroundings.clock;
-  const open: OpenAttempt = {
-    backend: backend.name,
-    provider: backend.provider,
-    model: draft.requestedModel,
-    spanId: options.traces.spanId(),
-    startedAt: now(),
-    address: transport.hostname,
-    port: transport.port,
-  };
-  const ownKey = !(backend.passClientKey && backend.key === undefined);
-  const { body, headers } = outgoing(sending, upstream, open, { withUsage, ownKey, read: receiver.metered });
+  const open = openAttempt(sending, upstream);
+  const { body, headers } = outgoing(sending, upstream, open, { withUsage, read: receiver.metered });
   const connection = transport.acquire({ fresh });
   if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
   draft.attempts.push(open);
