@@ -39,8 +39,6 @@ export class Answer {
   #isLast = false;
   #trailers: readonly string[] = [];
   #deaf = false;
-  /** The client has not yet taken what was written. */
-  #full = false;
   /** The backend broke off, so that the end of what came is not the answer's end. */
   #isCut = false;
   #unheard = 0;
@@ -213,14 +211,10 @@ export class Answer {
       head.write();
       if (bytes.length === 0) res.flushHeaders();
     }
-    if (bytes.length === 0 || res.write(bytes) || this.#full) return;
-    this.#full = true;
+    if (bytes.length === 0 || res.write(bytes)) return;
     const source = this.#options.decode ?? this.#options.flow;
     source.pause();
-    res.once("drain", () => {
-      this.#full = false;
-      source.resume();
-    });
+    res.once("drain", () => source.resume());
   }
 }
 

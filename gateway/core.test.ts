@@ -31,7 +31,7 @@ describe("a stream that comes compressed although it has to be looked at", () =>
   test("is not unpacked faster than its client takes it", async () => {
     const word = (i: number) => events[1]?.replace("Hel", `${i}${"y".repeat(1_000_000)}`) ?? "";
     const text = Buffer.from(
-      [events[0], ...Array.from({ length: 40 }, (_, i) => word(i)), ...events.slice(3)].join(""),
+      [events[0], ...Array.from({ length: 60 }, (_, i) => word(i)), ...events.slice(3)].join(""),
     );
     await using stage = await scene({
       script: [eventStream([gzipSync(text)], { headers: [["Content-Encoding", "gzip"]] })],
@@ -42,10 +42,12 @@ describe("a stream that comes compressed although it has to be looked at", () =>
       const connection = await open(stage, requestBytes(stage.at("/chat/completions"), { headers, body }));
       await connection.head();
       await (await stage.backend.request(0)).ended;
-      for (let i = 0; i < 300; i += 1) await turn();
+      const before = process.memoryUsage().arrayBuffers;
+      for (let i = 0; i < 30_000; i += 1) await turn();
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(45_000_000);
       let length = 0;
       for (let piece = await connection.piece(); piece; piece = await connection.piece()) length += piece.length;
-      expect(length).toBeGreaterThan(40_000_000);
+      expect(length).toBeGreaterThan(60_000_000);
       connection.leave();
     });
     expect(warnings).toEqual([]);
@@ -117,7 +119,7 @@ test("an upload that goes on for ever after its answer is read for a while, and 
   const sending = (async () => {
     for (let sent = 0; sent < 100_000_000; sent += more.length) await connection.send(more);
   })();
-  const cut = expect(sending).rejects.toThrow(/EPIPE|ECONNRESET|closed/);
+  const cut = expect(sending).rejects.toThrow();
   expect((await connection.answer()).status).toBe(400);
   await cut;
 });
