@@ -79,8 +79,12 @@ test("a signal that comes before it serves is not lost: it begins, and ends in o
     import dns from "node:dns";
     const { lookup } = dns;
     dns.lookup = (...asked) => {
-      dns.lookup = lookup;
-      process.once("SIGTERM", () => lookup(...asked));
+      if (asked[0] !== "localhost") return lookup(...asked);
+      const held = setInterval(() => {}, 1000);
+      process.once("SIGTERM", () => {
+        clearInterval(held);
+        lookup(...asked);
+      });
       process.kill(process.pid, "SIGTERM");
     };`;
   await using started = program({
@@ -89,6 +93,7 @@ test("a signal that comes before it serves is not lost: it begins, and ends in o
     env: { NODE_OPTIONS: "--import ./signalled.mjs", HOST: "localhost" },
   });
   expect(await started.ended()).toMatchObject({ code: 0, signal: null });
+  expect(started.err).toContain(" is ready: ");
 });
 
 test("after the grace period what is still open is cut off, said to be so, and the exit code is 0", async () => {
