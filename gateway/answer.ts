@@ -7,7 +7,7 @@ import { hangUp } from "./reply.ts";
 import type { Decoder, Tap } from "./tap.ts";
 
 /** Takes chunks, gives what the client may see of them. */
-export interface ClientFilter {
+interface ClientFilter {
   push(chunk: Buffer): Buffer;
   end(): Buffer;
 }

@@ -39,7 +39,7 @@ export interface ForwardOptions {
 }
 
 /** Told of what has no record yet; must not throw. */
-export interface ForwardObservers {
+interface ForwardObservers {
   streamOpened(): void;
   streamClosed(): void;
   /** A reader of answers threw: the bytes went on, the record lacks what it would have said. */

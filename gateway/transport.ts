@@ -1,6 +1,6 @@
 // The road to one backend: keep-alive connections, one request at a time on each, the last used first.
 import type { TLSSocket } from "node:tls";
-import { buildConnector, Client, type Dispatcher } from "undici";
+import { buildConnector, Client } from "undici";
 import type { Backend } from "./config/config.ts";
 import { Roll } from "./roll.ts";
 
@@ -132,5 +132,3 @@ class PooledConnection implements Connection {
   /** Counts requests on the present socket; to be asked when a request is about to be written. */
   readonly reused = (): boolean => this.#served++ > 0;
 }
-
-export type { Dispatcher };

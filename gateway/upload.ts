@@ -7,7 +7,7 @@ import { ClientLeft, GatewayError } from "./errors.ts";
 import { linger } from "./reply.ts";
 
 /** Looks at the bytes that pass. */
-export interface UploadWatch {
+interface UploadWatch {
   write(chunk: Buffer): void;
   end(): void;
 }
