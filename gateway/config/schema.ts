@@ -84,7 +84,7 @@ const labels = z.strictObject(
 const traces = z.strictObject(
   {
     sampleRatio: decimal(0, 1)
-      .prefault(1)
+      .prefault(0.1)
       .describe("Share of ordinary exchanges to keep, 0 to 1; errors and slow ones are always kept."),
     slowSeconds: duration().prefault("30s").describe("An exchange that takes longer is always kept."),
   },
