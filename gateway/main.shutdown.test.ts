@@ -136,13 +136,16 @@ test("idle, it is gone within a second, whatever connections idle or dawdle on e
   for (const connection of [...idle, ...slow]) connection.leave();
 });
 
-const noTerminal = spawnSync("script", ["--version"]).status !== 0;
+const noTerminal = spawnSync("sh", ["-c", "command -v script"]).status !== 0;
 if (noTerminal)
   console.warn("skipped: no `script` (util-linux) here to give the program a terminal that can be closed");
 
 test.skipIf(noTerminal)("a terminal that is closed takes the gateway that was started on it along", async () => {
   const command = `echo "pid $$"; PORT=0 METRICS_PORT=0 exec ${process.execPath} ${bin} serve`;
-  const terminal = spawn("script", ["-qfc", command, "/dev/null"], { env: { SHELL: "/bin/sh" }, cwd: tmpdir() });
+  const terminal = spawn("sh", ["-c", 'exec script -qfc "$0" /dev/null', command], {
+    env: { SHELL: "/bin/sh" },
+    cwd: tmpdir(),
+  });
   let shown = "";
   terminal.stdout.setEncoding("utf8").on("data", (text: string) => {
     shown += text;

@@ -19,7 +19,7 @@ const answered = json(chatCompletion(model, { input: 11, output: 7 }));
 const chat = (gateway: Gateway, headers?: readonly Field[]) => gateway.chat(chatRequest(model), headers);
 
 const config = (backend: FakeBackend) =>
-  `demo: false\nbackends:\n  - { name: fake, provider: openai, baseUrl: "${backend.url}", models: ["*"], propagateTrace: true }\n`;
+  `demo: false\nbackends:\n  - { name: fake, provider: openai, baseUrl: "${backend.url}", models: ["*"], propagateTrace: true }\ntraces: { sampleRatio: 1 }\n`;
 
 const telling = (collector: string, sentry: string) => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: `http://${collector}`,
@@ -140,14 +140,14 @@ describe("with a collector and a Sentry that listen, and a bug that strikes", ()
   });
 });
 
-const noPipe = spawnSync("mkfifo", ["--version"]).status !== 0;
+const noPipe = spawnSync("sh", ["-c", "command -v mkfifo"]).status !== 0;
 if (noPipe) console.warn("skipped: no `mkfifo` here to give the program a real pipe whose reader goes away or stops");
 
 /** A real pipe, as a shell's `|` makes it; what Node gives a child is a socket. Nobody reads it but who holds `reader`. */
 function pipe() {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-pipe-"));
   const path = join(folder, "pipe");
-  spawnSync("mkfifo", [path]);
+  spawnSync("sh", ["-c", 'mkfifo "$0"', path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writer = openSync(path, constants.O_WRONLY);
   rmSync(folder, { recursive: true });

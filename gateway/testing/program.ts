@@ -20,11 +20,13 @@ export interface ProgramOptions {
   readonly stdout?: number;
 }
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
+/** How long it may take to end, milliseconds; less than a test may, so that the test itself clears it away. */
+const lifeMillis = 15_000;
 const patience = { timeout: 10_000, interval: 10 };
 
 type Line = Readonly<Record<string, unknown>>;
@@ -40,7 +42,9 @@ export interface Program extends AsyncDisposable {
   line(like: Line): Promise<Line>;
   write(file: string, text: string): void;
   signal(name: NodeJS.Signals): void;
-  /** How it ended, and how many milliseconds after this call; all it wrote is there by then. */
+  /** Resolves when it has ended. */
+  readonly closed: Promise<Ended>;
+  /** How it ended, and how many milliseconds after this call; all it wrote is there by then. Rejects when it does not end. */
   ended(): Promise<Ended & { readonly millis: number }>;
 }
 
@@ -105,9 +109,17 @@ export function program({ env = {}, config, files = {}, stdout }: ProgramOptions
       }, patience),
     write,
     signal: (name) => void child.kill(name),
+    closed,
     async ended() {
       const from = performance.now();
-      const end = await closed;
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new Error(`it still runs after ${lifeMillis} ms; it said: ${err}`)),
+          lifeMillis,
+        );
+      });
+      const end = await Promise.race([closed, late]).finally(() => clearTimeout(timer));
       return { ...end, millis: performance.now() - from };
     },
     async [Symbol.asyncDispose]() {
@@ -128,7 +140,7 @@ const endOf = (child: ChildProcess): Promise<Ended> =>
 /** Starts it and waits for its five lines. Rejects, with what it said, when it ends before. */
 export async function gatewayProcess(options: ProgramOptions = {}): Promise<Gateway> {
   const started = program(options);
-  const early = started.ended().then(({ code, signal }) => {
+  const early = started.closed.then(({ code, signal }) => {
     throw new Error(`it ended (${code ?? signal}) before it served: ${started.err}`);
   });
   early.catch(() => undefined);
