@@ -86,3 +86,10 @@ test("a backend that is not configured is not up, and news of it changes nothing
   fail(3, "ghost");
   expect(up("a") && up("b")).toBe(true);
 });
+
+test("a new configuration keeps what is known of the backends that stay", () => {
+  const seen = availability({ backends: ["a", "b"], now: () => 0 });
+  for (let failure = 0; failure < 3; failure++) seen.observe("a", false);
+  seen.follow(["a", "c"]);
+  expect(["a", "b", "c"].map(seen.up)).toEqual([false, false, true]);
+});

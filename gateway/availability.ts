@@ -6,8 +6,10 @@ export interface Availability {
    * a 4xx for a bad request included, for it is the caller's fault. Say nothing of an attempt that the client ended.
    */
   observe(backend: string, ok: boolean): void;
-  /** False for a backend that was never configured. */
+  /** False for a backend that is not configured. */
   up(backend: string): boolean;
+  /** The backends of a new configuration: what is known of those that stay is kept. */
+  follow(backends: readonly string[]): void;
 }
 
 export interface AvailabilityOptions {
@@ -33,8 +35,12 @@ export function availability({
   windowSeconds = 900,
   restSeconds = 30,
 }: AvailabilityOptions): Availability {
-  const states = new Map(backends.map((name) => [name, { inARow: 0, lastAt: now() }]));
+  const fresh = () => ({ inARow: 0, lastAt: now() });
+  let states = new Map(backends.map((name) => [name, fresh()]));
   return {
+    follow(next) {
+      states = new Map(next.map((name) => [name, states.get(name) ?? fresh()]));
+    },
     observe(backend, ok) {
       const state = states.get(backend);
       if (state === undefined) return;

@@ -1,11 +1,11 @@
 // Counts the requests that are answered here; forwarded ones are counted from their record.
 import type { Context } from "hono";
+import type { ServedRequest } from "../instrumentation/index.ts";
 import type { Bindings } from "./server.ts";
-import type { HttpServed } from "./telemetry.ts";
 
 export interface CountedOptions {
   readonly now: () => number;
-  readonly served: (request: HttpServed) => void;
+  readonly served: (request: ServedRequest) => void;
 }
 
 type Answer = (context: Context<Bindings>) => Response | Promise<Response>;

@@ -22,6 +22,9 @@ const none: readonly string[] = [];
 /** What a page's script may read of an answer, besides the usual. */
 const exposed = "x-request-id, x-tollgate-backend, server-timing, retry-after";
 
+/** What proxies add to the requests that they pass on. */
+const forwardedBy = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+
 /** Names of this machine that only a client on this machine would use, as they stand in Host and Origin. */
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
@@ -46,8 +49,12 @@ export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminTok
     return !(host !== undefined && loopbackHost.test(host) && loopbackHost.test(headers.host ?? ""));
   };
 
+  // A proxy on this machine makes every client look local, but for the headers that it adds.
   const local = (req: IncomingMessage): boolean =>
-    loopbackPeer(req) && loopbackHost.test(req.headers.host ?? "") && !foreign(req);
+    loopbackPeer(req) &&
+    loopbackHost.test(req.headers.host ?? "") &&
+    !foreign(req) &&
+    !forwardedBy.some((name) => req.headers[name] !== undefined);
 
   const admitBy = (req: IncomingMessage, tokens: readonly (string | undefined)[]) => {
     const known = tokens.filter((token) => token !== undefined);

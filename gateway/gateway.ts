@@ -45,10 +45,12 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
   const startedAt = clock.wall();
   let draining = false;
 
+  const namesOf = ({ backends }: Config) => backends.map(({ name }) => name);
+  const seen = availability({ backends: namesOf(config), now: clock.now });
   const makeFleet = (next: Config, previous?: Fleet): Fleet =>
     fleet({
       config: next,
-      availability: availability({ backends: next.backends.map(({ name }) => name), now: clock.now }),
+      availability: seen,
       certificateSeen: telemetry.certificateSeen,
       ...(previous && { previous }),
     });
@@ -145,6 +147,7 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
     },
     reload(next) {
       const before = setting;
+      seen.follow(namesOf(next));
       setting = makeSetting(next, before.fleet);
       const kept = new Set(setting.fleet.upstreams);
       for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();

@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
+import { scrapeContentType } from "../instrumentation/index.ts";
 import { type CountedOptions, counted } from "./counted.ts";
 import type { Doors } from "./doors.ts";
 import { GatewayError } from "./errors.ts";
@@ -24,8 +25,6 @@ export interface OpsOptions extends CountedOptions {
   readonly scrape: (() => Promise<string>) | undefined;
 }
 
-/** Prometheus 3 takes a target without this content type for down. */
-const exposition = "text/plain; version=0.0.4; charset=utf-8";
 const compress = promisify(gzip);
 
 /** Builds the app of the ops port. */
@@ -46,10 +45,10 @@ export function ops({ doors, health, ready, scrape, now, served }: OpsOptions): 
         }
         const text = await scrape();
         if (!/\bgzip\b/i.test(context.req.header("accept-encoding") ?? ""))
-          return context.body(text, 200, { "content-type": exposition });
+          return context.body(text, 200, { "content-type": scrapeContentType });
         const packed = await compress(text);
         return context.body(new Uint8Array(packed), 200, {
-          "content-type": exposition,
+          "content-type": scrapeContentType,
           "content-encoding": "gzip",
           vary: "accept-encoding",
         });

@@ -1,22 +1,13 @@
 // What the gateway needs of instrumentation, and nothing more; how it is put together is the composition's affair.
-import type { Pipeline } from "../instrumentation/index.ts";
+import type { Pipeline, ServedRequest } from "../instrumentation/index.ts";
 import type { Config } from "./config/config.ts";
-
-/** An HTTP request that was answered here, without becoming an exchange (health, metrics, preflight, not found). */
-export interface HttpServed {
-  readonly method: string;
-  /** A route template, never the raw path. */
-  readonly route: string;
-  readonly status: number;
-  readonly seconds: number;
-}
 
 export interface Telemetry {
   readonly pipeline: Pipeline;
   readonly exportsSpans: boolean;
   /** The Prometheus text of now. */
   scrape(): Promise<string>;
-  httpServed(served: HttpServed): void;
+  httpServed(served: ServedRequest): void;
   streamOpened(): void;
   streamClosed(): void;
   /** Part of the gateway's own watching failed; the traffic went on. */

@@ -6,9 +6,9 @@ import { isLabelValue, OTHER } from "./label-value.ts";
 import { type Counter, CounterCell, type Gauge, GaugeCell, type Histogram, HistogramCell } from "./registry/cells.ts";
 import { room } from "./registry/room.ts";
 
-export type { Counter, Gauge, Histogram } from "./registry/cells.ts";
+export type { Counter, Gauge } from "./registry/cells.ts";
 
-export type LabelSet = Readonly<Record<string, string>>;
+type LabelSet = Readonly<Record<string, string>>;
 
 /** A metric and its values at one instant, in nobody's format. `labels` objects are the same in every snapshot. */
 export type Family = { readonly name: string; readonly unit: string; readonly help: string } & (
