@@ -148,6 +148,8 @@ describe("the package", () => {
           exactOptionalPropertyTypes: true,
           noEmit: true,
           types: ["node"],
+          // A consumer on Node has these of its own.
+          typeRoots: [join(root, "node_modules/@types")],
           skipLibCheck: false,
         },
         files: ["consumer.ts"],
