@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env -S node --max-semi-space-size=16 --no-allocation-site-pretenuring
 // The `tollgate` program: checks that this Node can run it before it loads anything that only a newer one can.
 
 // Old syntax and no static import, so that an old Node gets as far as the sentence that helps.

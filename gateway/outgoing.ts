@@ -1,5 +1,5 @@
 // What the gateway itself puts on a request to a backend, and on an answer to a client.
-import { type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
+import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
 import type { Passage } from "./passage.ts";
@@ -68,14 +68,24 @@ export function ownHeaders({ draft }: Pick<Passage, "draft">): string[] {
     "x-tollgate-backend",
     attempt?.backend ?? "gateway",
     "server-timing",
-    phasesShown.map(([phase, name]) => `${name};dur=${draft.spent(phase).toFixed(1)}`).join(", "),
+    timing(draft),
   ];
   if (attempt?.upstreamRequestId !== undefined)
     headers.push("x-tollgate-upstream-request-id", attempt.upstreamRequestId);
   return headers;
 }
 
-/** What is over when an answer's head goes out; milliseconds, as Server-Timing has them. */
+/** Milliseconds of each phase that took any, as Server-Timing has them. */
+function timing(draft: ExchangeDraft): string {
+  let text = "";
+  for (const [phase, name] of phasesShown) {
+    const spent = draft.spent(phase);
+    if (spent > 0) text += `${text === "" ? "" : ", "}${name};dur=${spent.toFixed(1)}`;
+  }
+  return text;
+}
+
+/** What is over when an answer's head goes out. */
 const phasesShown = [
   ["receive", "receive"],
   ["queue", "queue"],

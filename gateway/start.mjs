@@ -1,10 +1,14 @@
 // `npm start`: sets up, then runs the gateway on the pinned Node, and sees to it that what ends npm ends the gateway.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import "./setup.mjs";
 
+// The young generation stays small, or its empty room counts for 20 KB per open stream; and nothing is put straight
+// into the old one, where the dead keep what came after them alive until the next full collection.
+const flags = JSON.parse(readFileSync(new URL("node-flags.json", import.meta.url), "utf8"));
 // npm puts node_modules/.bin first on the PATH, and with it the pinned Node, which setup has just seen to.
-const args = ["--max-semi-space-size=16", "gateway/bin.ts", "serve", ...process.argv.slice(2)];
+const args = [...flags, "gateway/bin.ts", "serve", ...process.argv.slice(2)];
 const gateway = spawn("node", args, { stdio: "inherit", shell: process.platform === "win32" });
 for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => gateway.kill(signal));
 // A signal to npm ends npm's shell and goes no further: an orphan knows that it is time.

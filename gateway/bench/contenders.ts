@@ -1,5 +1,7 @@
 // Who is measured: the bare proxy, nginx, Tollgate whole, and Tollgate with parts left out.
+
 import { join } from "node:path";
+import nodeFlags from "../node-flags.json" with { type: "json" };
 import { type Child, type ChildOptions, child } from "./child.ts";
 import { nginx, nginxVersion } from "./nginx.ts";
 
@@ -16,9 +18,6 @@ export interface Surroundings {
   /** A folder that is removed at the end. */
   readonly folder: string;
 }
-
-/** Node gives the young generation so much room that 5,000 streams seem to hold twice what they do; `npm start` says the same. */
-const nodeFlags = ["--max-semi-space-size=16"];
 
 /** What a Tollgate of the benchmark does, each including the one before. */
 export const layers = ["forwarding", "metering", "metrics", "spans", "logs"] as const;

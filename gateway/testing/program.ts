@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
+import nodeFlags from "../node-flags.json" with { type: "json" };
 import type { Field } from "./http-wire.ts";
 import { type MetricSample, metricSamples } from "./metrics-text.ts";
 import { type RawAnswer, rawRequest } from "./raw-client.ts";
@@ -67,7 +68,7 @@ export function program({ env = {}, config, files = {}, stdout }: ProgramOptions
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
   for (const [name, text] of Object.entries(files)) write(name, text);
   if (config !== undefined) write("config.yaml", config);
-  const child = spawn(process.execPath, ["--max-semi-space-size=16", bin, "serve"], {
+  const child = spawn(process.execPath, [...nodeFlags, bin, "serve"], {
     cwd: folder,
     env: {
       HOME: folder,
