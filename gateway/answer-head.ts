@@ -25,7 +25,7 @@ const ofTheBytes: ReadonlySet<string> = new Set([
 ]);
 
 export class AnswerHead {
-  readonly #options: AnswerHeadOptions;
+  readonly #options: Pick<AnswerHeadOptions, "res" | "status" | "statusText">;
   readonly #headers: string[];
   readonly #isBodiless: boolean;
   readonly #trails: boolean;
@@ -34,8 +34,9 @@ export class AnswerHead {
   sent = false;
 
   constructor(options: AnswerHeadOptions) {
-    this.#options = options;
-    const { res, status, rawHeaders, ownHeaders, rewritten } = options;
+    const { res, status, statusText, rawHeaders, ownHeaders, rewritten } = options;
+    // Not the backend's headers: an answer may stream for minutes, and nobody asks for them again.
+    this.#options = { res, status, statusText };
     const { req } = res;
     this.#headers = headersToClient(rawHeaders, rewritten ? ofTheBytes : undefined);
     for (const part of ownHeaders) this.#headers.push(part);
@@ -57,6 +58,7 @@ export class AnswerHead {
     const length = this.length ?? (whole === undefined || this.#isBodiless || this.#trails ? undefined : String(whole));
     if (length !== undefined) this.#headers.push("content-length", length);
     res.writeHead(status, statusText, this.#headers);
+    this.#headers.length = 0;
   }
 
   /** The backend's trailers (flat), for a client that takes them; what may not cross as a header does not as a trailer. */

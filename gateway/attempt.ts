@@ -131,6 +131,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (upstreamRequestId !== undefined) open.upstreamRequestId = upstreamRequestId.slice(0, 128);
     this.#statusText = writable(statusText ?? "");
     if (sink.head(status, this.#statusText, this.#headers, controller, false)) this.#held = [];
+    // An answer may stream for minutes, and nobody asks for its headers again.
+    else this.#headers = [];
+    if (controller.rawHeaders) controller.rawHeaders = null;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -9,11 +9,13 @@ import { jsonIn } from "./json.ts";
 import type { AnswerFacts, AnswerReader } from "./receiver.ts";
 
 /** Whole events kept for the end; the run that came last is kept whatever its size. */
-const tailBytes = 8 * 1024;
+const tailBytes = 4 * 1024;
 /** How many of the last events are read at the end. Usage and finish stand in the last two or three. */
 const lastEvents = 32;
 /** However small they are, no more runs of events than this are kept. */
 const tailRuns = 64;
+/** Longer runs of events are kept as they are; there is room for one at most. */
+const copiedBytes = 2 * 1024;
 const done = "[DONE]";
 /** An event that was skimmed, in its place among runs of events that are still bytes. */
 interface Skimmed {
@@ -50,7 +52,8 @@ export class EventAnswer implements AnswerReader, EventSink {
     if (this.sawToken) this.#sample.add(bytes);
     // An error in another form is found all the same where it is among the last events, as errors are.
     if (mayHoldError(bytes)) eachEvent(bytes, (event) => this.#lookForError(event));
-    this.#keep(bytes, bytes.length);
+    // A copy, where it is short: a view would keep the memory of the whole chunk.
+    this.#keep(bytes.length <= copiedBytes ? Buffer.from(bytes) : bytes, bytes.length);
   }
 
   piece(bytes: Buffer, ends: boolean): void {

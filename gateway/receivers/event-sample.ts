@@ -3,7 +3,7 @@ import { eachEvent, serverEvent } from "../sse.ts";
 import { tokensOfSample } from "./estimate.ts";
 import { jsonIn } from "./json.ts";
 
-const sampleBytes = 4 * 1024;
+const sampleBytes = 1024;
 
 export class Sample {
   readonly #runs: Buffer[] = [];
@@ -16,7 +16,7 @@ export class Sample {
     const room = sampleBytes - this.#kept;
     if (room <= 0) return;
     // A copy, so that a short sample does not keep a long chunk in memory.
-    const kept = events.length <= room ? events : Buffer.from(events.subarray(0, room));
+    const kept = Buffer.from(events.subarray(0, room));
     this.#runs.push(kept);
     this.#kept += kept.length;
   }
