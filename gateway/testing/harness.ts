@@ -47,6 +47,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
   return {
     ...loaded.config,
     demo: false,
+    // A test wants to see every span.
+    traces: { ...loaded.config.traces, sampleRatio: 1 },
     shutdownSeconds: 1,
     listen: { host: "127.0.0.1", port: 0, opsHost: "127.0.0.1", opsPort: 0 },
     ...overrides,
