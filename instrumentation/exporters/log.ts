@@ -30,7 +30,7 @@ const outcomeLevels = {
 
 /**
  * Writes one line per exchange, below the set level nothing. The line is built in one `JSON.stringify` of one flat
- * object, which costs a third of a general logger's way. Durations are seconds, money is USD and whole nano-USD;
+ * object, which is cheaper than a general logger's way. Durations are seconds, money is USD and whole nano-USD;
  * unknown is absent. Metadata and message content have no place in it.
  */
 export function log({ output, settings }: LogOptions): Exporter {
