@@ -1,10 +1,9 @@
 // The forwarder: admit → take in → send → answer, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ExchangeDraft } from "../instrumentation/index.ts";
-import { callerOf, purposeOf } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
 import { intake } from "./intake.ts";
 import { listModels } from "./models.ts";
+import { openDraft } from "./opening.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
@@ -15,31 +14,17 @@ import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
 import { target } from "./target.ts";
 
 export function forward(options: ForwardOptions): Forward {
-  const { pipeline, traces } = options;
-  const { clock, uuid } = options.surroundings;
-  const { now } = clock;
+  const { pipeline } = options;
+  const { now } = options.surroundings.clock;
   const open = new Roll<Passage>();
   let becameQuiet = () => {};
 
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const { fleet, doors, clientAddress } = options.setting();
+    const setting = options.setting();
+    const { fleet, doors } = setting;
     const place = target(req.url);
     const { receiver } = receiverFor(req.method ?? "GET", place?.path ?? "/v1/");
-    const id = uuid();
-    const draft = new ExchangeDraft({
-      id,
-      openedAt: clock.wall(),
-      startedAt: now(),
-      operation: receiver.operation,
-      serviceType: receiver.serviceType,
-      endpoint: receiver.path,
-      method: req.method ?? "GET",
-      trace: traces.begin(single(req.headers.traceparent), single(req.headers.tracestate)),
-      caller: callerOf(req, clientAddress(req)),
-      purpose: purposeOf(req),
-    });
-    draft.upstreamMode = receiver.upstreamMode;
-    pipeline.opened({ id, operation: receiver.operation, openedAt: draft.opening.openedAt });
+    const draft = openDraft(options, setting, req, receiver);
     const recorded = () => {
       open.delete(passage);
       if (open.size === 0) becameQuiet();
@@ -129,5 +114,3 @@ function detailOf(error: unknown): string {
   if (error instanceof GatewayError) return error.message;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
-
-const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? undefined : value);

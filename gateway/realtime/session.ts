@@ -1,11 +1,10 @@
 // One realtime session, from its upgrade request to its one record.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { ExchangeDraft } from "../../instrumentation/index.ts";
-import { callerOf, purposeOf } from "../caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
 import type { Upstream } from "../fleet.ts";
 import { headersToClient } from "../headers.ts";
+import { openDraft } from "../opening.ts";
 import { ownHeaders } from "../outgoing.ts";
 import { receiverFor } from "../receivers/index.ts";
 import { type ForwardOptions, noRoute } from "../sending.ts";
@@ -27,26 +26,14 @@ export interface Session {
 
 /** Takes an upgrade request over. */
 export function session(options: ForwardOptions, req: IncomingMessage, socket: Duplex, head: Buffer): Session {
-  const { pipeline, traces, surroundings, observers } = options;
-  const { now, wall } = surroundings.clock;
-  const { fleet, doors, clientAddress } = options.setting();
+  const { pipeline, surroundings, observers } = options;
+  const { now } = surroundings.clock;
+  const setting = options.setting();
+  const { fleet, doors } = setting;
   const place = target(req.url);
   const { receiver } = receiverFor("GET", place?.path ?? "/v1/");
-  const draft = new ExchangeDraft({
-    id: surroundings.uuid(),
-    openedAt: wall(),
-    startedAt: now(),
-    operation: receiver.operation,
-    serviceType: receiver.serviceType,
-    endpoint: receiver.path,
-    method: req.method ?? "GET",
-    trace: traces.begin(one(req.headers.traceparent), one(req.headers.tracestate)),
-    caller: callerOf(req, clientAddress(req)),
-    purpose: purposeOf(req),
-  });
-  draft.upstreamMode = receiver.upstreamMode;
+  const draft = openDraft(options, setting, req, receiver);
   draft.streamed = true;
-  pipeline.opened(draft.opening);
   const meter = sessionMeter(draft, now);
 
   // Nobody reads the client's connection before its handshake is finished; it tells of its end all the same.
@@ -116,5 +103,3 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
 /** What the backend said with its 101 and may cross; the handshake's own headers are each connection's own. */
 const crossing = (rawHeaders: readonly string[]): string[] =>
   headersToClient(rawHeaders).filter((_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""));
-
-const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? undefined : value);
