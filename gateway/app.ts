@@ -1,4 +1,4 @@
-// The API port: what is forwarded, what is answered here, and what stands behind the admin door.
+// The API port, but for what is forwarded: what is answered here, and what stands behind the admin door.
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { type CountedOptions, counted } from "./counted.ts";
@@ -6,17 +6,15 @@ import type { Doors } from "./doors.ts";
 import { GatewayError } from "./errors.ts";
 import type { HealthAnswer } from "./ops.ts";
 import { replyError } from "./reply.ts";
-import type { Forward } from "./sending.ts";
 import type { Bindings } from "./server.ts";
 
 export interface AppOptions extends CountedOptions {
-  readonly forward: Forward;
   readonly doors: () => Doors;
   readonly health: () => HealthAnswer;
 }
 
 /** Builds the app of the API port. */
-export function app({ forward, doors, health, now, served }: AppOptions): Hono<Bindings> {
+export function app({ doors, health, now, served }: AppOptions): Hono<Bindings> {
   const hono = new Hono<Bindings>();
 
   const count = counted({ now, served });
@@ -41,12 +39,7 @@ export function app({ forward, doors, health, now, served }: AppOptions): Hono<B
     return RESPONSE_ALREADY_SENT;
   });
 
-  hono.all("/v1/*", (context) => {
-    if (context.req.method === "OPTIONS") return preflight(context);
-    if (context.req.path === "/v1") return notForwarded(context);
-    void forward.take(context.env.incoming, context.env.outgoing);
-    return RESPONSE_ALREADY_SENT;
-  });
+  hono.options("/v1/*", preflight);
   hono.get(
     "/health",
     count("/health", (context) => {

@@ -68,7 +68,7 @@ describe("what a backend never hears of", () => {
     async (target) => {
       await using stage = await scene();
       const got = await stage.ask("", { ...get, target });
-      expect([got.status, got.json()]).toMatchObject([400, { error: { code: "invalid_path" } }]);
+      expect([got.status, got.json()]).toMatchObject([404, { error: { code: "unknown_url" } }]);
       expect(stage.backend.received).toEqual([]);
     },
   );

@@ -33,7 +33,7 @@ export function forward(options: ForwardOptions): Forward {
     open.add(passage);
     const corsHeaders = doors.corsHeaders(req.headers.origin);
     try {
-      // An encoded `/v1` is not one: the path goes on as it is written.
+      // What follows `/v1` goes on as it is written, so that has to stand there as it is written, too.
       if (!place?.path.startsWith("/v1/")) throw new GatewayError("invalid_path");
       if (options.draining()) throw new GatewayError("shutting_down");
       // A backend would send back the request's head, our key included (RFC 9110 §9.3.8).

@@ -110,7 +110,7 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
   };
   const { listen: at } = config;
   const api = await listen({
-    app: app({ ...shared, forward: forwarding }),
+    app: app(shared),
     host: at.host,
     port: at.port,
     direct: {
