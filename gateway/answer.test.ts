@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { ExchangeDraft } from "../instrumentation/index.ts";
 import { Answer, type AnswerOptions } from "./answer.ts";
 import { AnswerHead } from "./answer-head.ts";
+import { receivedHead } from "./received-head.ts";
 import { decoder } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
 
@@ -29,18 +30,25 @@ function answering(more: Partial<AnswerOptions> = {}, statusText = "OK") {
   req.httpVersion = "1.1";
   const res = new ServerResponse(req);
   const flow: string[] = [];
+  const broken: unknown[] = [];
   const answer = new Answer({
     res,
     draft: draft(),
     now: () => 1,
-    head: new AnswerHead({ res, status: 200, statusText, rawHeaders: [], ownHeaders: [], rewritten: true }),
+    head: new AnswerHead({
+      res,
+      received: { ...receivedHead(200, "OK", []), statusText },
+      ownHeaders: [],
+      rewritten: true,
+    }),
     flow: { pause: () => void flow.push("pause"), resume: () => void flow.push("resume") },
+    events: { whole: () => {}, broke: (failure) => void broken.push(failure), tooMuch: () => {} },
     tap: undefined,
     filter: undefined,
     decode: undefined,
     ...more,
   });
-  return { answer, res, flow };
+  return { answer, res, flow, broken };
 }
 
 test("what has to be unpacked is not unpacked ahead of the client", async () => {
@@ -64,9 +72,7 @@ test("a backend is held while the client takes nothing, and let go when it does"
 });
 
 test("what Node would not write ends the answer, and somebody hears of it", async () => {
-  const { answer, res } = answering({}, "\u0001");
-  const broken: unknown[] = [];
-  answer.broke = (failure) => broken.push(failure);
+  const { answer, res, broken } = answering({}, "\u0001");
   answer.data(Buffer.from("x"));
   await turn();
   expect([broken, res.destroyed]).toEqual([["internal"], true]);
@@ -79,9 +85,7 @@ test.each(["push", "end"] as const)(
       throw new Error("no");
     };
     const filter = { push: (chunk: Buffer) => chunk, end: () => Buffer.alloc(0), [where]: bad };
-    const { answer, res } = answering({ filter });
-    const broken: unknown[] = [];
-    answer.broke = (failure) => broken.push(failure);
+    const { answer, res, broken } = answering({ filter });
     answer.data(Buffer.from("x"));
     answer.end([]);
     await turn();

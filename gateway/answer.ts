@@ -12,6 +12,16 @@ interface ClientFilter {
   end(): Buffer;
 }
 
+/** Who hears of an answer's end. */
+export interface AnswerEvents {
+  /** The answer is whole, and its last byte is about to go out. */
+  whole(): void;
+  /** The answer cannot be sent on after all, by the backend's fault or ours; it is cut then. */
+  broke(failure: "broken_answer" | "internal", error: unknown): void;
+  /** More was read for nobody than was allowed. */
+  tooMuch(): void;
+}
+
 export interface AnswerOptions {
   readonly res: ServerResponse;
   readonly draft: ExchangeDraft;
@@ -19,6 +29,7 @@ export interface AnswerOptions {
   readonly head: AnswerHead;
   /** Back-pressure towards the backend. */
   readonly flow: Flow;
+  readonly events: AnswerEvents;
   readonly tap: Tap | undefined;
   /** Withholds parts of the (decoded) answer from the client. */
   readonly filter: ClientFilter | undefined;
@@ -43,11 +54,6 @@ export class Answer {
   #isCut = false;
   #unheard = 0;
   #unheardLimit = Number.POSITIVE_INFINITY;
-  #tooMuch: () => void = () => {};
-  /** Called once, when the answer's last byte was handed to the client's connection. */
-  finished: () => void = () => {};
-  /** Called when the answer cannot be sent on after all, by the backend's fault or ours; it is cut then. */
-  broke: (failure: "broken_answer" | "internal", error: unknown) => void = () => {};
 
   /** The head goes out at the end of this tick, with what came by then. */
   constructor(options: AnswerOptions) {
@@ -61,7 +67,7 @@ export class Answer {
     decode.on("end", () => this.#guarded(() => this.#last()));
     decode.on("error", (error) => {
       if (this.#deaf) return;
-      this.broke("broken_answer", error);
+      this.#options.events.broke("broken_answer", error);
       this.#guarded(() => this.#sever());
     });
     decode.on("drain", () => this.#options.flow.resume());
@@ -78,7 +84,7 @@ export class Answer {
 
   #fail(error: unknown): void {
     this.deafen();
-    this.broke("internal", error);
+    this.#options.events.broke("internal", error);
     this.#options.res.destroy();
   }
 
@@ -87,7 +93,7 @@ export class Answer {
     if (this.#deaf) {
       tap?.see(chunk);
       this.#unheard += chunk.length;
-      if (this.#unheard > this.#unheardLimit) this.#tooMuch();
+      if (this.#unheard > this.#unheardLimit) this.#options.events.tooMuch();
     } else if (decode === undefined) this.#take(chunk);
     else {
       tap?.see(chunk);
@@ -101,18 +107,13 @@ export class Answer {
     else this.#last();
   }
 
-  /** Nobody reads any more: bytes are still watched, and no longer sent. */
-  deafen(): void {
+  /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
+  deafen(mostBytes = Number.POSITIVE_INFINITY): void {
     this.#deaf = true;
+    this.#unheardLimit = mostBytes;
     this.#watched();
     this.#options.decode?.destroy();
     this.#options.flow.resume();
-  }
-
-  /** Calls `tooMuch` when more than this is read after `deafen`. */
-  limit(bytes: number, tooMuch: () => void): void {
-    this.#unheardLimit = bytes;
-    this.#tooMuch = tooMuch;
   }
 
   /** The answer broke off: the client gets what came, then a connection that ends without the answer's end. */
@@ -204,7 +205,8 @@ export class Answer {
       this.#deaf = true;
       if (!head.sent) head.write(bytes.length);
       head.trailers(this.#trailers);
-      res.end(bytes, this.finished);
+      this.#options.events.whole();
+      res.end(bytes);
       return;
     }
     if (!head.sent) {

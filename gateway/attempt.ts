@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import type { ExchangeDraft, OpenAttempt } from "../instrumentation/index.ts";
 import { attemptFailure, inWords } from "./attempt-failure.ts";
 import { ClientLeft, type FailureKind } from "./errors.ts";
-import { headerIn } from "./headers.ts";
+import { type ReceivedHead, receivedHead, textHeaders } from "./received-head.ts";
 import type { Connection, Transport } from "./transport.ts";
 
 /** How an attempt ended, for the forwarder to decide what comes next. */
@@ -19,9 +19,7 @@ export type Ending =
   | { readonly kind: "cancelled" };
 
 export interface HeldAnswer {
-  readonly status: number;
-  readonly statusText: string;
-  readonly rawHeaders: readonly string[];
+  readonly head: ReceivedHead;
   readonly body: Buffer;
 }
 
@@ -31,7 +29,7 @@ export interface AnswerSink {
    * True when the answer is to be kept back instead of being sent on. Asked again with `tooLarge` when more comes than
    * can be kept; if it is still to be kept back, the rest is thrown away.
    */
-  head(status: number, statusText: string, rawHeaders: readonly string[], flow: Flow, tooLarge: boolean): boolean;
+  head(received: ReceivedHead, flow: Flow, tooLarge: boolean): boolean;
   data(chunk: Buffer): void;
   end(rawTrailers: readonly string[]): void;
 }
@@ -69,8 +67,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #reused = false;
   #held: Buffer[] | undefined;
   #heldLength = 0;
-  #headers: readonly string[] = [];
-  #statusText = "";
+  /** Of an answer that is kept back. */
+  #head: ReceivedHead | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AttemptOptions) {
@@ -126,18 +124,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     open.firstByteAt = now();
     open.status = status;
     draft.enter("stream", open.firstByteAt);
-    this.#headers = textHeaders(controller.rawHeaders);
-    const upstreamRequestId = headerIn(this.#headers, "x-request-id");
-    if (upstreamRequestId !== undefined) open.upstreamRequestId = upstreamRequestId.slice(0, 128);
-    this.#statusText = writable(statusText ?? "");
-    if (sink.head(status, this.#statusText, this.#headers, controller, false)) this.#held = [];
+    const head = receivedHead(status, statusText, controller.rawHeaders);
+    if (head.requestId !== undefined) open.upstreamRequestId = head.requestId.slice(0, 128);
+    if (sink.head(head, controller, false)) {
+      this.#held = [];
+      this.#head = head;
+    }
     // An answer may stream for minutes, and nobody asks for its headers again.
-    else this.#headers = [];
     if (controller.rawHeaders) controller.rawHeaders = null;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { sink, open } = this.#options;
+    const { sink } = this.#options;
     if (this.#held === undefined) {
       sink.data(chunk);
       return;
@@ -146,17 +144,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#heldLength < heldBytes) held.push(chunk);
     this.#heldLength += chunk.length;
     if (this.#heldLength < heldBytes || this.#heldLength - chunk.length >= heldBytes) return;
-    if (sink.head(open.status ?? 0, this.#statusText, this.#headers, controller, true)) return;
+    if (this.#head === undefined || sink.head(this.#head, controller, true)) return;
     this.#held = undefined;
+    this.#head = undefined;
     for (const part of held) sink.data(part);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    if (this.#held !== undefined) {
-      const status = this.#options.open.status ?? 0;
-      const body = Buffer.concat(this.#held);
-      const answer = { status, statusText: this.#statusText, rawHeaders: this.#headers, body };
-      this.#finish({ kind: "held", answer });
+    if (this.#held !== undefined && this.#head !== undefined) {
+      this.#finish({ kind: "held", answer: { head: this.#head, body: Buffer.concat(this.#held) } });
       return;
     }
     this.#options.sink.end(textHeaders(controller.rawTrailers));
@@ -172,23 +168,4 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#finish({ kind: "failed", failure, stale, detail: inWords(error) });
     }
   }
-}
-
-/** undici gives raw headers as Buffers or strings, depending on the protocol. Bytes are Latin-1 on the wire. */
-function textHeaders(raw: readonly (Buffer | string)[] | object | null | undefined): readonly string[] {
-  if (!Array.isArray(raw)) return [];
-  return raw.map((part: unknown) =>
-    typeof part === "string" ? part : Buffer.isBuffer(part) ? part.toString("latin1") : String(part),
-  );
-}
-
-/**
- * A reason phrase as Node writes it: its bytes as Latin-1. undici reads it as UTF-8, where anything may stand; what may
- * not be written at all is left out, for nobody needs it (RFC 9112 §4).
- */
-function writable(statusText: string): string {
-  if (/^[\t\x20-\x7e]*$/.test(statusText)) return statusText;
-  const bytes = Buffer.from(statusText).toString("latin1");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: leaving them out is the point
-  return /[\x00-\x08\x0a-\x1f\x7f]/.test(bytes) ? "" : bytes;
 }

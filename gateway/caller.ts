@@ -40,17 +40,18 @@ export function clientAddress(trusted: readonly string[]): ClientAddress {
   };
 }
 
-/** The caller as far as the head of the request tells. */
-export function callerOf(req: IncomingMessage, address: string | undefined): Caller {
-  const userAgent = short(req.headers["user-agent"], 256);
-  const requestId = short(req.headers["x-request-id"]);
-  return {
-    auth: "none",
-    ...(address !== undefined && { address }),
-    ...(userAgent !== undefined && { userAgent }),
-    ...(requestId !== undefined && { requestId }),
-  };
+/** The caller as far as the head of the request tells. Built member by member: every request has one. */
+export function callerOf({ headers }: IncomingMessage, address: string | undefined): Caller {
+  const caller: Writable<Caller> = { auth: "none" };
+  const userAgent = short(headers["user-agent"], 256);
+  const requestId = short(headers["x-request-id"]);
+  if (address !== undefined) caller.address = address;
+  if (userAgent !== undefined) caller.userAgent = userAgent;
+  if (requestId !== undefined) caller.requestId = requestId;
+  return caller;
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 const noPurpose: Purpose = Object.freeze({});
 

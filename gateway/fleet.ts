@@ -1,6 +1,7 @@
 // The backends of one configuration, ready to be sent to; a reload makes a new fleet and lets the old one finish.
 import type { Availability } from "./availability.ts";
 import type { Backend, Config } from "./config/config.ts";
+import { type Crossing, crossingToBackend } from "./headers.ts";
 import { router } from "./routing/router.ts";
 import { type Transport, transport } from "./transport.ts";
 
@@ -10,10 +11,10 @@ export interface Upstream {
   readonly transport: Transport;
   /** Headers that the gateway sets on every request to it, flat: its key, the operator's own. */
   readonly headers: readonly string[];
-  /** Lower-case names that the client's headers may not use towards it. */
-  readonly replaced: ReadonlySet<string>;
-  /** The same, with accept-encoding, for answers that are to be read. */
-  readonly replacedMetered: ReadonlySet<string>;
+  /** Which of the client's headers cross to it. */
+  readonly crossing: Crossing;
+  /** The same, less accept-encoding, for answers that are to be read. */
+  readonly crossingMetered: Crossing;
   /** Requests go under our key, or none: the client's own stays here. */
   readonly ownKey: boolean;
   /** False once it rejected `stream_options`, which it is then not asked for again. */
@@ -70,13 +71,14 @@ function upstream(backend: Backend, certificateSeen: FleetOptions["certificateSe
     headers.push("authorization", `Bearer ${backend.key}`);
     own.push("authorization");
   }
+  const passCredentials = backend.passClientKey && backend.key === undefined;
   return {
     backend,
     transport: transport({ backend, ...(certificateSeen && { certificateSeen }) }),
     headers,
-    replaced: new Set(own),
-    replacedMetered: new Set([...own, "accept-encoding"]),
-    ownKey: !(backend.passClientKey && backend.key === undefined),
+    crossing: crossingToBackend({ passCredentials, replaced: own }),
+    crossingMetered: crossingToBackend({ passCredentials, replaced: [...own, "accept-encoding"] }),
+    ownKey: !passCredentials,
     takesStreamOptions: true,
   };
 }

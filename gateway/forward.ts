@@ -13,11 +13,19 @@ import { send } from "./send.ts";
 import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
 import { target } from "./target.ts";
 
+/** A client that leaves ends the intake by itself. */
+const nothing = () => {};
+
 export function forward(options: ForwardOptions): Forward {
   const { pipeline } = options;
   const { now } = options.surroundings.clock;
   const open = new Roll<Passage>();
   let becameQuiet = () => {};
+
+  const recorded = (passage: Passage): void => {
+    open.delete(passage);
+    if (open.size === 0) becameQuiet();
+  };
 
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const setting = options.setting();
@@ -25,10 +33,6 @@ export function forward(options: ForwardOptions): Forward {
     const place = target(req.url);
     const { receiver } = receiverFor(req.method ?? "GET", place?.path ?? "/v1/");
     const draft = openDraft(options, setting, req, receiver);
-    const recorded = () => {
-      open.delete(passage);
-      if (open.size === 0) becameQuiet();
-    };
     const passage = new Passage({ req, res, draft, receiver, now, pipeline, recorded });
     open.add(passage);
     const corsHeaders = doors.corsHeaders(req.headers.origin);
@@ -48,7 +52,7 @@ export function forward(options: ForwardOptions): Forward {
         now,
         watchFailed: options.observers.watchFailed,
         stoppedBy: (stop) => {
-          passage.stop = stop;
+          passage.running = { leave: nothing, stop };
         },
       });
       passage.facts = taken.facts;
@@ -77,7 +81,7 @@ export function forward(options: ForwardOptions): Forward {
           }),
     cut() {
       for (const passage of open.members()) {
-        passage.stop();
+        passage.running?.stop();
         if (passage.res.headersSent) {
           passage.close(outcomeOf("shutting_down", "Cut off at the end of the grace period.", passage.res.statusCode));
           hangUp(passage.res);

@@ -1,4 +1,5 @@
 // Which headers cross the gateway, in each direction, and why the others do not.
+import type { IncomingMessage } from "node:http";
 
 /** Of one connection only (RFC 9110 §7.6.1), or about framing, which each side makes anew. */
 const framing = [
@@ -68,55 +69,79 @@ const backendsOwn = [
   "x-request-id",
 ];
 
-const stoppedToBackend = new Set([...framing, ...clientsOwn, ...credentials]);
-const stoppedToBackendWithKey = new Set([...framing, ...clientsOwn]);
-const stoppedToClient = new Set([...framing, ...backendsOwn]);
+/** How many spellings of names are remembered; clients and backends use a few dozen. */
+const maxRemembered = 500;
+const maxNameLength = 64;
 
-/** Names listed in Connection are of that connection only, too. */
-const named = (connection: string | undefined): readonly string[] =>
-  connection === undefined || /^\s*(keep-alive|close)\s*$/i.test(connection)
-    ? []
-    : connection.split(",").map((name) => name.trim().toLowerCase());
+/** Which names cross in one direction. Each spelling is judged once. */
+export class Crossing {
+  readonly #stopped: ReadonlySet<string>;
+  readonly #judged = new Map<string, boolean>();
+
+  /** `stopped`: lower-case names. The gateway's own `x-tollgate-…` never cross. */
+  constructor(...stopped: readonly Iterable<string>[]) {
+    this.#stopped = new Set(stopped.flatMap((names) => [...names]));
+  }
+
+  crosses(name: string): boolean {
+    const known = this.#judged.get(name);
+    if (known !== undefined) return known;
+    const lower = name.toLowerCase();
+    const crosses = !(this.#stopped.has(lower) || lower.startsWith("x-tollgate-"));
+    if (name.length <= maxNameLength && this.#judged.size < maxRemembered) this.#judged.set(name, crosses);
+    return crosses;
+  }
+}
 
 export interface ToBackend {
-  /** As Node gives them: name, value, name, value… */
-  readonly rawHeaders: readonly string[];
-  readonly connection: string | undefined;
   /** The client's own credentials may cross. */
   readonly passCredentials: boolean;
   /** Names (lower case) that the gateway sets itself, so that the client's are left out. */
-  readonly replaced: ReadonlySet<string>;
+  readonly replaced: Iterable<string>;
 }
+
+/** What crosses from clients to one backend. */
+export const crossingToBackend = ({ passCredentials, replaced }: ToBackend): Crossing =>
+  new Crossing(framing, clientsOwn, passCredentials ? [] : credentials, replaced);
+
+/** Names listed in Connection are of that connection only, too. Lower case; `undefined` where there are none. */
+export function namedBy(connection: string | undefined): readonly string[] | undefined {
+  if (connection === undefined || connection === "keep-alive" || /^\s*(keep-alive|close)\s*$/i.test(connection)) return;
+  return connection.split(",").map((name) => name.trim().toLowerCase());
+}
+
+const without = (flat: string[], names: readonly string[]): string[] =>
+  flat.filter((_, i) => !names.includes((flat[i - (i % 2)] ?? "").toLowerCase()));
 
 /** The client's headers that may cross to a backend, as a flat list, in order, names and values untouched. */
-export function headersToBackend({ rawHeaders, connection, passCredentials, replaced }: ToBackend): string[] {
-  const stopped = passCredentials ? stoppedToBackendWithKey : stoppedToBackend;
-  const dropped = named(connection);
-  const crossing: string[] = [];
+export function headersToBackend(
+  { rawHeaders, headers }: Pick<IncomingMessage, "rawHeaders" | "headers">,
+  crossing: Crossing,
+): string[] {
+  const flat: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
-    const lower = name.toLowerCase();
-    if (stopped.has(lower) || replaced.has(lower) || lower.startsWith("x-tollgate-") || dropped.includes(lower))
-      continue;
-    crossing.push(name, rawHeaders[i + 1] ?? "");
+    if (crossing.crosses(name)) flat.push(name, rawHeaders[i + 1] ?? "");
   }
-  return crossing;
+  const dropped = namedBy(headers.connection);
+  return dropped === undefined ? flat : without(flat, dropped);
 }
 
-/** The backend's headers that may cross to the client, flat. Framing and `dropped` (lower case) stay behind. */
-export function headersToClient(rawHeaders: readonly string[], dropped?: ReadonlySet<string>): string[] {
-  const crossing: string[] = [];
-  let connection: readonly string[] | undefined;
+const toClient = new Crossing(framing, backendsOwn);
+
+/** The backend's headers that may cross to the client, flat. Framing stays behind. */
+export function headersToClient(rawHeaders: readonly string[]): string[] {
+  const flat: string[] = [];
+  let dropped: readonly string[] | undefined;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
-    const lower = name.toLowerCase();
-    if (lower === "connection") connection = [...(connection ?? []), ...named(rawHeaders[i + 1])];
-    if (stoppedToClient.has(lower) || lower.startsWith("x-tollgate-") || dropped?.has(lower)) continue;
-    crossing.push(name, rawHeaders[i + 1] ?? "");
+    if (toClient.crosses(name)) flat.push(name, rawHeaders[i + 1] ?? "");
+    else if (name.length === 10 && name.toLowerCase() === "connection") {
+      const named = namedBy(rawHeaders[i + 1]);
+      if (named !== undefined) dropped = dropped === undefined ? named : [...dropped, ...named];
+    }
   }
-  if (connection === undefined || connection.length === 0) return crossing;
-  const ofConnection = connection;
-  return crossing.filter((_, i) => !ofConnection.includes((crossing[i - (i % 2)] ?? "").toLowerCase()));
+  return dropped === undefined ? flat : without(flat, dropped);
 }
 
 /** The value of one header in a flat list; the first, if it stands twice. */

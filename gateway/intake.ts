@@ -46,12 +46,12 @@ export async function intake(options: IntakeOptions): Promise<Intake> {
   const coding = req.headers["transfer-encoding"];
   if (announced === "0" || (announced === undefined && coding === undefined)) return nothing;
   // Another coding would be lost on the way, and with it what the bytes mean (RFC 9112 §6.1).
-  if (coding !== undefined && !/^chunked$/i.test(coding)) {
+  if (coding !== undefined && coding !== "chunked" && !/^chunked$/i.test(coding)) {
     throw new GatewayError("invalid_encoding", "The only transfer-encoding known here is chunked.");
   }
 
   const type = req.headers["content-type"] ?? "";
-  const multipart = /^\s*multipart\/form-data\b/i.test(type) && receiver.body !== "json";
+  const multipart = receiver.body !== "json" && /^\s*multipart\/form-data\b/i.test(type);
   const readWhole = !multipart && (receiver.body === "json" || receiver.body === "json-or-multipart");
   const limit = readWhole ? limits.jsonBytes : limits.bodyBytes;
   if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit);
@@ -96,7 +96,8 @@ const position = (error: unknown): string => {
 };
 
 function decoded(body: Buffer, encoding: string | undefined, maxOutputLength: number): Buffer {
-  const name = encoding?.trim().toLowerCase() ?? "identity";
+  if (encoding === undefined) return body;
+  const name = encoding.trim().toLowerCase();
   try {
     if (name === "identity" || name === "") return body;
     if (name === "gzip" || name === "x-gzip") return zlib.gunzipSync(body, { maxOutputLength });
@@ -117,31 +118,34 @@ function decoded(body: Buffer, encoding: string | undefined, maxOutputLength: nu
 /** The whole body as one buffer. */
 function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const announced = Number(req.headers["content-length"]);
     const chunks: Buffer[] = [];
     let length = 0;
+    let isOver = false;
     let timer: NodeJS.Timeout | undefined;
-    // Most bodies come with the head, and are whole before the next tick: those need no timer.
-    process.nextTick(() => {
-      if (req.complete || ended || limits.receiveSeconds === 0) return;
-      timer = setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000);
-    });
-    let ended = false;
-    const onData = (chunk: Buffer) => {
+    // Listeners stay where they are: to take them off would cost more than the whole body does.
+    const end = (error?: Error) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      if (error) reject(error);
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
+      chunks.length = 0;
+    };
+    req.on("data", (chunk: Buffer) => {
+      if (isOver) return;
       length += chunk.length;
       draft.requestBytes = length;
       if (length > limit) end(tooLarge(limit));
       else chunks.push(chunk);
-    };
-    const onEnd = () => end();
-    const onClose = () => end(new ClientLeft());
-    const end = (error?: Error) => {
-      ended = true;
-      clearTimeout(timer);
-      req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
-      if (error) reject(error);
-      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
-    };
-    req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+    });
+    req.on("end", () => end());
+    req.on("close", () => end(new ClientLeft()));
     stoppedBy(() => end(new GatewayError("shutting_down")));
+    // Most bodies come with the head, and are there before the next tick: those need no timer.
+    process.nextTick(() => {
+      if (isOver || length === announced || limits.receiveSeconds === 0) return;
+      timer = setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000);
+    });
   });
 }

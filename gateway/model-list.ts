@@ -43,7 +43,7 @@ export async function modelList(
   let length = 0;
   let failure: FailureKind | undefined;
   const sink: AnswerSink = {
-    head(status) {
+    head({ status }) {
       failure = failureOfStatus(status, upstream.ownKey);
       return false;
     },

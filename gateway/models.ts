@@ -14,8 +14,7 @@ export async function listModels(sending: Sending): Promise<void> {
   const stop = () => {
     for (const attempt of running) attempt.cancel();
   };
-  passage.onLeave = stop;
-  passage.stop = stop;
+  passage.running = { leave: stop, stop };
   const lists = await Promise.all(fleet.upstreams.map((upstream) => modelList(sending, upstream, running)));
   // The client left, or the gateway went down.
   if (passage.draft.closed) return;
@@ -42,6 +41,6 @@ export async function listModels(sending: Sending): Promise<void> {
   }
   const body = Buffer.from(JSON.stringify({ object: "list", data: [...merged.values()] }));
   passage.draft.responseBytes = body.length;
-  passage.res.once("finish", () => passage.close({ kind: "completed", status: 200, finish: "ok" }));
+  passage.closesWith({ kind: "completed", status: 200, finish: "ok" });
   reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
 }

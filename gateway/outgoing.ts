@@ -34,14 +34,9 @@ export function outgoing(
   { withUsage, read }: Wishes,
 ) {
   const { req, draft } = passage;
-  const { backend, ownKey } = upstream;
+  const { backend } = upstream;
   const body = withUsage && taken.json ? askForUsage(taken.json) : taken.body;
-  const headers = headersToBackend({
-    rawHeaders: req.rawHeaders,
-    connection: req.headers.connection,
-    passCredentials: !ownKey,
-    replaced: read ? upstream.replacedMetered : upstream.replaced,
-  });
+  const headers = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
     withUsage && taken.body !== taken.json

@@ -5,6 +5,14 @@ import type { AnswerFacts, Receiver, RequestFacts } from "./receivers/receiver.t
 import type { Tap } from "./tap.ts";
 import { reviewed } from "./verdict.ts";
 
+/** What is under way for a request, and can be ended from outside. */
+export interface Running {
+  /** The client left before its answer was complete. */
+  leave(): void;
+  /** The gateway goes down: ends at once, whatever the client does. */
+  stop(): void;
+}
+
 export interface PassageOptions {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -13,10 +21,11 @@ export interface PassageOptions {
   readonly now: () => number;
   readonly pipeline: Pipeline;
   /** Told of the final record, after its close. */
-  readonly recorded: () => void;
+  readonly recorded: (passage: Passage) => void;
 }
 
 const noFacts: RequestFacts = { streamed: false };
+const knowsNothing = () => noFacts;
 
 /** Opened with the request. Whoever comes first closes it; `record` is called once, when nothing more will be learned. */
 export class Passage {
@@ -24,33 +33,41 @@ export class Passage {
   readonly res: ServerResponse;
   readonly draft: ExchangeDraft;
   readonly receiver: Receiver;
-  readonly #options: PassageOptions;
+  readonly #now: () => number;
+  readonly #pipeline: Pipeline;
+  readonly #recorded: (passage: Passage) => void;
   /** Its place among the open ones. */
   place = -1;
-  facts: () => RequestFacts = () => noFacts;
+  facts: () => RequestFacts = knowsNothing;
   /** The request's JSON text, kept only to estimate from, where the backend states no usage. */
-  json: Buffer | undefined;
-  tap: Tap | undefined;
-  /** What is to happen when the client leaves before its answer is complete. */
-  onLeave: () => void = () => {};
-  /** Ends the attempt that runs, whatever the client does. */
-  stop: () => void = () => {};
+  json: Buffer | undefined = undefined;
+  tap: Tap | undefined = undefined;
+  running: Running | undefined = undefined;
+  /** How it ends once the client has its answer's last byte. */
+  #whole: Outcome | undefined = undefined;
   /** Resolves when the client's side is over: answered, or gone. */
   readonly over: Promise<void>;
 
-  constructor(options: PassageOptions) {
-    const { req, res, draft, receiver, now } = options;
-    this.#options = options;
+  constructor({ req, res, draft, receiver, now, pipeline, recorded }: PassageOptions) {
     this.req = req;
     this.res = res;
     this.draft = draft;
     this.receiver = receiver;
+    this.#now = now;
+    this.#pipeline = pipeline;
+    this.#recorded = recorded;
     this.over = new Promise((resolve) => {
-      res.once("close", () => {
-        if (!res.writableFinished && draft.close({ kind: "abandoned", status: 499 }, now())) this.onLeave();
+      res.on("close", () => {
+        this.#gone();
         resolve();
       });
     });
+  }
+
+  #gone(): void {
+    if (this.res.writableFinished) {
+      if (this.#whole) this.close(this.#whole);
+    } else if (this.draft.close({ kind: "abandoned", status: 499 }, this.#now())) this.running?.leave();
   }
 
   get left(): boolean {
@@ -58,18 +75,21 @@ export class Passage {
   }
 
   close(outcome: Outcome): void {
-    this.draft.close(outcome, this.#options.now());
+    this.draft.close(outcome, this.#now());
+  }
+
+  /** The answer is whole: closes with this outcome once its last byte has left. */
+  closesWith(outcome: Outcome): void {
+    this.#whole = outcome;
   }
 
   /** Hands the record on; sealing it waits until the answer's bytes are all decoded and the hot path is left. */
   record(): void {
-    const { pipeline, recorded } = this.#options;
-    const { tap } = this;
     const hand = () => {
-      pipeline.record(() => this.#seal(tap?.finish()));
-      recorded();
+      this.#pipeline.record(() => this.#seal(this.tap?.finish()));
+      this.#recorded(this);
     };
-    if (tap) tap.decoded(hand);
+    if (this.tap) this.tap.decoded(hand);
     else hand();
   }
 

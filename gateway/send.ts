@@ -1,12 +1,11 @@
 // Sends a request on: chooses the backend, tries, tries again where that is safe, and says how it ended.
 import type { Ending, HeldAnswer } from "./attempt.ts";
 import { failures, outcomeOf } from "./errors.ts";
-import { headersToClient } from "./headers.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { learn } from "./passage.ts";
+import { tryOnce } from "./relay.ts";
 import { reply } from "./reply.ts";
 import { Failed, noRoute, type Sending } from "./sending.ts";
-import { tryOnce } from "./try.ts";
 import { failureOfStatus } from "./verdict.ts";
 
 /** What speaks of the backend itself, and not of one request or one answer of it. */
@@ -26,7 +25,7 @@ export async function send(sending: Sending): Promise<void> {
     facts.streamed && facts.asksForUsage === false && upstream.takesStreamOptions && taken.json !== undefined;
   let fresh = false;
   for (;;) {
-    const { ending, answer } = await tryOnce(sending, upstream, withUsage, fresh);
+    const { ending, answer } = await tryOnce(sending, upstream, { withUsage, fresh });
     const attempt = draft.attempts.at(-1);
     const again =
       ending.kind === "failed" &&
@@ -70,13 +69,12 @@ const speaksOfBackend = (ending: Ending): boolean =>
 
 /** A kept-back answer: our own error where it speaks of our key, the backend's own words otherwise. */
 function relay({ passage, corsHeaders }: Sending, held: HeldAnswer): void {
-  const kind = failureOfStatus(held.status, true);
-  if (kind === "backend_auth") throw new Failed(kind, errorText(held.body) ?? `The backend answered ${held.status}.`);
+  const { status, statusText, crossing } = held.head;
+  const kind = failureOfStatus(status, true);
+  if (kind === "backend_auth") throw new Failed(kind, errorText(held.body) ?? `The backend answered ${status}.`);
   passage.draft.responseBytes += held.body.length;
-  const told = errorText(held.body);
-  passage.res.once("finish", () => passage.close(outcomeOf(kind ?? "upstream_rejected", told, held.status)));
-  const headers = [...headersToClient(held.rawHeaders), ...ownHeaders(passage), ...corsHeaders];
-  reply(passage.res, held.status, held.body, headers, held.statusText);
+  passage.closesWith(outcomeOf(kind ?? "upstream_rejected", errorText(held.body), status));
+  reply(passage.res, status, held.body, [...crossing, ...ownHeaders(passage), ...corsHeaders], statusText);
 }
 
 const rejectsStreamOptions = ({ body }: HeldAnswer): boolean =>

@@ -56,7 +56,7 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
     let timer: NodeJS.Timeout | undefined;
     let answer: IncomingMessage | undefined;
     const setHeaders = (request: ClientRequest) => {
-      const list = headersFor({ req, upstream, draft, options, open, ownKey });
+      const list = headersFor({ req, upstream, draft, options, open });
       for (let i = 0; i + 1 < list.length; i += 2) request.appendHeader(list[i] ?? "", list[i + 1] ?? "");
       // Not through ws, which takes it ill when a backend that knows no subprotocols chooses none.
       if (offered.length > 0) request.setHeader("sec-websocket-protocol", offered.join(", "));
@@ -134,17 +134,13 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
 
 interface Own extends Pick<Dial, "req" | "upstream" | "draft" | "options"> {
   readonly open: OpenAttempt;
-  readonly ownKey: boolean;
 }
 
 /** The client's headers that may cross, and ours. Those of the handshake itself are each connection's own. */
-function headersFor({ req, upstream, draft, options, open, ownKey }: Own): readonly string[] {
-  const crossing = headersToBackend({
-    rawHeaders: req.rawHeaders,
-    connection: req.headers.connection,
-    passCredentials: !ownKey,
-    replaced: upstream.replaced,
-  }).filter((_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""));
+function headersFor({ req, upstream, draft, options, open }: Own): readonly string[] {
+  const crossing = headersToBackend(req, upstream.crossing).filter(
+    (_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""),
+  );
   crossing.push("x-request-id", draft.opening.id);
   if (upstream.backend.propagateTrace) {
     const { traceparent, tracestate } = traceHeaders(draft.opening.trace, open.spanId, options.exportsSpans);

@@ -1,0 +1,194 @@
+// One try at one backend, steered: its answer goes to the client, into the record, or back to whoever decides.
+import type { OpenAttempt } from "../instrumentation/index.ts";
+import { Answer, type AnswerEvents } from "./answer.ts";
+import { AnswerHead } from "./answer-head.ts";
+import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
+import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
+import type { Upstream } from "./fleet.ts";
+import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
+import type { Running } from "./passage.ts";
+import type { ReceivedHead } from "./received-head.ts";
+import type { Sending } from "./sending.ts";
+import { decoder, isReadable, type Tap, tap } from "./tap.ts";
+import { usageFilter } from "./usage-filter.ts";
+import { failureOfStatus, outcomeOfStatus } from "./verdict.ts";
+
+export interface Tried {
+  readonly ending: Ending;
+  /** What the client gets of it; absent while no head came that was for the client. */
+  readonly answer: Answer | undefined;
+}
+
+export interface TryOptions {
+  /** Ask for usage where the client did not, and keep it from the client. */
+  readonly withUsage: boolean;
+  /** On a new connection. */
+  readonly fresh: boolean;
+}
+
+/** Tries one backend once. Throws a GatewayError where there is no connection to be had. */
+export async function tryOnce(sending: Sending, upstream: Upstream, { withUsage, fresh }: TryOptions): Promise<Tried> {
+  const { options, passage, path, query } = sending;
+  const { draft } = passage;
+  const { transport } = upstream;
+  const open = openAttempt(sending, upstream);
+  const { body, headers } = outgoing(sending, upstream, open, { withUsage, read: passage.receiver.metered });
+  const connection = transport.acquire({ fresh });
+  if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
+  draft.attempts.push(open);
+  draft.enter("connect", open.startedAt);
+  const relay = new Relay(sending, upstream, open, withUsage);
+  const attempt = new Attempt({
+    transport,
+    connection,
+    method: passage.req.method ?? "GET",
+    path: transport.basePath + path.slice(3) + query,
+    headers,
+    body,
+    draft,
+    open,
+    sink: relay,
+    now: options.surroundings.clock.now,
+  });
+  relay.steers(attempt);
+  const ending = await attempt.ended;
+  relay.over(ending);
+  return { ending, answer: relay.answer };
+}
+
+/**
+ * Stands between an attempt and the answer to the client. A class, as its methods are called for every answer: function
+ * literals that are put into properties are born old in V8, and would keep whole requests until a full collection.
+ */
+class Relay implements AnswerSink, AnswerEvents, Running {
+  readonly #sending: Sending;
+  readonly #upstream: Upstream;
+  readonly #open: OpenAttempt;
+  readonly #withUsage: boolean;
+  #attempt: Attempt | undefined;
+  #status = 0;
+  #broke = false;
+  #streaming = false;
+  answer: Answer | undefined;
+
+  constructor(sending: Sending, upstream: Upstream, open: OpenAttempt, withUsage: boolean) {
+    this.#sending = sending;
+    this.#upstream = upstream;
+    this.#open = open;
+    this.#withUsage = withUsage;
+  }
+
+  /** From here on the client's leaving, and the gateway's end, are told to this attempt. */
+  steers(attempt: Attempt): void {
+    const { passage } = this.#sending;
+    this.#attempt = attempt;
+    passage.running = this;
+    if (passage.left) this.leave();
+  }
+
+  /** The attempt is over, however it ended. */
+  over(ending: Ending): void {
+    if (this.#streaming) this.#sending.options.observers.streamClosed();
+    if (ending.kind === "failed") this.#note(ending.failure);
+    else if (ending.kind === "cancelled" && !this.#broke) this.#open.result = "abandoned";
+  }
+
+  head(received: ReceivedHead, flow: Flow, tooLarge: boolean): boolean {
+    const { options, passage, corsHeaders } = this.#sending;
+    const { status, contentType, contentEncoding } = received;
+    const withUsage = this.#withUsage;
+    this.#status = status;
+    const failure = failureOfStatus(status, this.#upstream.ownKey);
+    if (failure === undefined) this.#open.result = "completed";
+    else this.#note(failure);
+    if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
+    const streamed = contentType === "text/event-stream";
+    if (streamed) {
+      this.#streaming = true;
+      options.observers.streamOpened();
+    }
+    passage.tap = passage.receiver.metered ? this.#watch(received, streamed) : undefined;
+    const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
+    const own = ownHeaders(passage);
+    for (const part of corsHeaders) own.push(part);
+    const { res, draft } = passage;
+    this.answer = new Answer({
+      res,
+      draft,
+      now: options.surroundings.clock.now,
+      head: new AnswerHead({ res, received, ownHeaders: own, rewritten: filter !== undefined }),
+      flow,
+      events: this,
+      tap: passage.tap,
+      filter,
+      decode: filter && decoder(contentEncoding ?? ""),
+    });
+    // The client left while the backend was thinking, and the answer is read all the same.
+    if (passage.left) this.#hush();
+    return false;
+  }
+
+  data(chunk: Buffer): void {
+    this.answer?.data(chunk);
+  }
+
+  end(trailers: readonly string[]): void {
+    this.answer?.end(trailers);
+  }
+
+  whole(): void {
+    this.#sending.passage.closesWith(outcomeOfStatus(this.#status, this.#upstream.ownKey));
+  }
+
+  broke(failure: "broken_answer" | "internal", error: unknown): void {
+    const { passage, options } = this.#sending;
+    if (passage.draft.closed) return;
+    if (failure === "internal") options.observers.failed(error);
+    this.#broke = true;
+    this.#note(failure);
+    this.#attempt?.cancel();
+    passage.close(outcomeOf(failure, error instanceof Error ? error.message : String(error), this.#status));
+  }
+
+  tooMuch(): void {
+    this.#attempt?.cancel();
+  }
+
+  /** The client is gone: the backend is cancelled, or read on for a while so that the bill is exact. */
+  leave(): void {
+    this.#hush();
+    const attempt = this.#attempt;
+    const { drainSeconds } = this.#sending.fleet.config.limits;
+    if (this.#upstream.backend.onClientAbort === "cancel" || drainSeconds <= 0) {
+      attempt?.cancel();
+      return;
+    }
+    const timer = setTimeout(() => attempt?.cancel(), drainSeconds * 1000);
+    void attempt?.ended.then(() => clearTimeout(timer));
+  }
+
+  stop(): void {
+    this.#attempt?.cancel();
+  }
+
+  #hush(): void {
+    this.answer?.deafen(this.#sending.fleet.config.limits.drainBytes);
+  }
+
+  #note(failure: FailureKind): void {
+    this.#open.result = failures[failure].outcome;
+    this.#open.reason = failures[failure].reason;
+  }
+
+  #watch({ status, contentType, contentEncoding }: ReceivedHead, streamed: boolean): Tap | undefined {
+    const { passage, taken, options } = this.#sending;
+    const failed = options.observers.watchFailed;
+    try {
+      const reader = passage.receiver.readAnswer({ status, contentType, streamed }, taken.facts());
+      return tap({ reader, encoding: contentEncoding, failed });
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
+  }
+}
