@@ -140,7 +140,8 @@ function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number
       else chunks.push(chunk);
     });
     req.on("end", () => end());
-    req.on("close", () => end(new ClientLeft()));
+    // An error is dear to make, and every request closes once it was read.
+    req.on("close", () => isOver || end(new ClientLeft()));
     stoppedBy(() => end(new GatewayError("shutting_down")));
     // Most bodies come with the head, and are there before the next tick: those need no timer.
     process.nextTick(() => {

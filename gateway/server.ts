@@ -52,11 +52,9 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
       return new Response(errorBody("malformed_http"), { status, headers: { "content-type": "application/json" } });
     },
   });
-  /** The answer whose turn it is on a connection: requests may come before earlier ones are answered. */
-  const answering = new WeakMap<Duplex, ServerResponse>();
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-    if (res.socket) answering.set(res.socket, res);
-    else res.once("socket", (socket: Socket) => answering.set(socket, res));
+    if (res.socket) turn(res.socket, res);
+    else res.once("socket", (socket: Socket) => turn(socket, res));
     if (!namesOneHost(req)) {
       malformed?.("INVALID_HOST");
       replyError(res, { kind: "malformed_http" });
@@ -75,7 +73,7 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
       requireHostHeader: false,
       // While an earlier answer is still being written the connection is not free for another protocol.
       shouldUpgradeCallback: (req) =>
-        !answering.get(req.socket)?.socket && namesOneHost(req) && (upgrade?.wanted(req) ?? false),
+        !answerOn(req.socket)?.socket && namesOneHost(req) && (upgrade?.wanted(req) ?? false),
     },
     onRequest,
   );
@@ -88,7 +86,7 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
   if (upgrade) server.on("upgrade", (req, socket, head) => upgrade.take(req, socket, head));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = error.code ?? "HPE_UNKNOWN";
-    const current = answering.get(socket);
+    const current = answerOn(socket);
     if (code === "ECONNRESET" || !socket.writable || (current?.headersSent && !current.writableFinished)) {
       socket.destroy();
       return;
@@ -114,6 +112,17 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
     });
   });
 }
+
+/**
+ * The answer whose turn it is on a connection: requests may come before earlier ones are answered. Kept on the socket
+ * itself, as a WeakMap would be looked through at every young collection.
+ */
+const answering = Symbol("answering");
+type Answering = Duplex & { [answering]?: ServerResponse };
+const answerOn = (socket: Answering): ServerResponse | undefined => socket[answering];
+const turn = (socket: Answering, res: ServerResponse): void => {
+  socket[answering] = res;
+};
 
 /** A name or address with an optional port (RFC 9110 §7.2). */
 const hostShape = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i;

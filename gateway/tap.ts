@@ -45,62 +45,85 @@ export interface TapOptions {
 }
 
 /** A tap over one reader. */
-export function tap({ reader, encoding, failed }: TapOptions): Tap {
-  let broken = false;
-  const guard = (act: () => void) => {
-    if (broken) return;
-    try {
-      act();
-    } catch (error) {
-      broken = true;
-      failed(error);
-    }
-  };
-  const finish = () => {
-    let facts: AnswerFacts | undefined;
-    guard(() => {
-      facts = reader.finish();
-    });
-    return facts;
-  };
+export const tap = (options: TapOptions): Tap =>
+  options.encoding === undefined || isPlain(options.encoding) ? new PlainTap(options) : new DecodingTap(options);
 
-  if (encoding === undefined || isPlain(encoding)) {
-    return {
-      see: (chunk) => guard(() => reader.read(chunk)),
-      get sawToken() {
-        return reader.sawToken;
-      },
-      decoded: (then) => then(),
-      finish,
-    };
+/** Shows bytes to the reader as they are. */
+class PlainTap implements Tap {
+  readonly #reader: AnswerReader;
+  readonly #failed: (error: unknown) => void;
+  #broken = false;
+
+  constructor({ reader, failed }: TapOptions) {
+    this.#reader = reader;
+    this.#failed = failed;
   }
 
-  const decode = decoder(encoding);
-  let length = 0;
-  decode?.on("data", (chunk: Buffer) => {
-    length += chunk.length;
-    if (length > decodedBytes) decode.destroy();
-    else guard(() => reader.read(chunk));
-  });
-  // A cut or false encoding: what was decoded so far still counts.
-  decode?.on("error", () => decode.destroy());
-  return {
-    see(chunk) {
-      if (!decode || decode.destroyed) return;
-      if (decode.writableLength > waitingBytes) decode.destroy();
-      else decode.write(chunk);
-    },
-    get sawToken() {
-      return reader.sawToken;
-    },
-    decoded(then) {
-      if (!decode || decode.destroyed) {
-        then();
-        return;
-      }
-      decode.once("close", then);
-      decode.end();
-    },
-    finish,
-  };
+  see(chunk: Buffer): void {
+    if (this.#broken) return;
+    try {
+      this.#reader.read(chunk);
+    } catch (error) {
+      this.#breaks(error);
+    }
+  }
+
+  get sawToken(): boolean {
+    return this.#reader.sawToken;
+  }
+
+  decoded(then: () => void): void {
+    then();
+  }
+
+  finish(): AnswerFacts | undefined {
+    if (this.#broken) return undefined;
+    try {
+      return this.#reader.finish();
+    } catch (error) {
+      this.#breaks(error);
+      return undefined;
+    }
+  }
+
+  #breaks(error: unknown): void {
+    this.#broken = true;
+    this.#failed(error);
+  }
+}
+
+/** Shows the reader what comes out of a decoder. */
+class DecodingTap extends PlainTap {
+  readonly #decode: Decoder | undefined;
+
+  constructor(options: TapOptions) {
+    super(options);
+    const decode = decoder(options.encoding ?? "");
+    this.#decode = decode;
+    let length = 0;
+    decode?.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > decodedBytes) decode.destroy();
+      else super.see(chunk);
+    });
+    // A cut or false encoding: what was decoded so far still counts.
+    decode?.on("error", () => decode.destroy());
+  }
+
+  override see(chunk: Buffer): void {
+    const decode = this.#decode;
+    if (!decode || decode.destroyed) return;
+    if (decode.writableLength > waitingBytes) decode.destroy();
+    else decode.write(chunk);
+  }
+
+  override decoded(then: () => void): void {
+    const decode = this.#decode;
+    if (!decode || decode.destroyed) {
+      then();
+      return;
+    }
+    decode.once("close", then);
+    decode.end();
+  }
 }
