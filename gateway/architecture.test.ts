@@ -37,6 +37,7 @@ const readers = "dashboards and alerts read only the catalogue";
 const environment = "only the config module reads the environment";
 const owner = "only the composition root owns clock, randomness and console";
 const named = "no default export";
+const born = "no function literal is put into a property";
 const circle = "no circular import";
 const opening = "a file opens with one sentence";
 const long = "no file is longer than 250 lines";
@@ -77,6 +78,10 @@ const planted: readonly (readonly [rule: string, file: SourceFile])[] = [
   [owner, file("gateway/config/load.ts", 'console.error("bad");')],
   [named, file("gateway/app.ts", "export default 1;")],
   [named, file("gateway/app.ts", "const app = 1;\nexport { app as default };")],
+  [born, file("gateway/passage.ts", "passage.stop = () => attempt.cancel();")],
+  [born, file("gateway/passage.ts", "this.#done = async (value: string) => {};")],
+  [born, file("instrumentation/sdk.ts", "this.cell ??= function () {};")],
+  [born, file("instrumentation/sdk.ts", "one[0].told = (value => value);")],
   [long, file("gateway/app.ts", ...Array<string>(250).fill("const a = 1;"))],
   [empty, file("gateway/utils.ts")],
   [empty, file("gateway/common/thing.ts")],
@@ -130,6 +135,8 @@ test("what is allowed is not taken for a breach", () => {
     "export const later = (defer = setImmediate, wait = setTimeout) => [defer, wait];",
     "const { serviceType, service } = record; const processed = processEnv(1);",
     "interface Item {}",
+    "let stop = () => {}; stop = () => {}; const both = { stop, leave: () => {} }; both.stop = stop;",
+    "if (both.stop === (() => {})) both.total = 1 >= 0 ? 1 : 2;",
   ];
   expect(
     breaches(

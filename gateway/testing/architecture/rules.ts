@@ -127,6 +127,12 @@ export const rules: readonly Rule[] = [
     /\bexport\s+default\b|\bexport\s*\{[^}]*\bas\s+default\b[^}]*\}/g,
     (path) => path === "vitest.config.ts",
   ),
+  wordRule(
+    "no function literal is put into a property",
+    "V8 allocates it among the old objects, where it keeps all that it closes over until a full collection: give it a name first, or make it a method.",
+    /[\w\])]\s*\.\s*#?\w+\s*(?:\?\?|\|\||&&)?=\s*\(?\s*(?:async\s*)?(?:function\b|(?:\([^()]*\)|\w+)\s*(?::[^=()]*)?=>)/g,
+    (path) => isTest(path) || !/^(?:gateway|instrumentation)\//.test(path) || /\/(?:testing|bench)\//.test(path),
+  ),
   {
     name: "no circular import",
     reason: "A module must be whole before another uses it. Imports of types are erased and do not count.",
