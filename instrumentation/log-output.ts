@@ -1,4 +1,4 @@
-// Where log lines go: gathered per turn of the event loop, bounded in memory, counted when lost.
+// Where log lines go: gathered for one write, bounded in memory, counted when lost.
 import type { Writable } from "node:stream";
 import { prettyFactory } from "pino-pretty";
 import type { LossReport } from "./losses.ts";
@@ -36,10 +36,16 @@ const hiddenOnTerminal = [
   ),
 ];
 
+/** Lines go out when they are this many characters together, or this long after the first of them, milliseconds. */
+const gatherChars = 16 * 1024;
+const gatherMillis = 25;
+
 /**
- * Lines of one turn of the event loop go out in one write; a pipe or a socket takes them in its own time. Memory is
- * bounded by `maxBuffered`, so that a blocked reader costs lines and never traffic. A destination that fails loses
- * lines too, counted, and does not end the process.
+ * Lines go out together: a write to a file blocks, and costs as much as several lines do to make (3.5 µs against 1.4).
+ * A person at a terminal gets those of each turn of the event loop at its end. Lines that wait keep the process, and
+ * go out when it exits all the same. A pipe or a socket takes them in its own time. Memory is bounded by `maxBuffered`,
+ * so that a blocked reader costs lines and never traffic. A destination that fails loses lines too, counted, and does
+ * not end the process.
  */
 export function logOutput({
   destination,
@@ -49,6 +55,7 @@ export function logOutput({
   flushMillis = 2_000,
 }: LogOutputOptions): LogOutput {
   const pretty = settings.format === "pretty" || (settings.format === "auto" && destination.isTTY === true);
+  const prompt = pretty || destination.isTTY === true;
   const print = pretty
     ? prettyFactory({
         colorize: destination.isTTY === true,
@@ -63,6 +70,9 @@ export function logOutput({
   /** Lines handed to the destination whose write is not done. */
   let writing = 0;
   let idle: (() => void)[] = [];
+  /** Runs while lines wait for more to come; one timer for all, as a busy output needs it forty times a second. */
+  let timer: NodeJS.Timeout | undefined;
+  let timed = false;
 
   destination.on("error", (error: unknown) => report.failed(error));
 
@@ -81,26 +91,46 @@ export function logOutput({
     });
   };
 
+  const wait = () => {
+    if (timed) return;
+    timed = true;
+    process.on("exit", send);
+    timer = timer?.refresh() ?? setTimeout(sendInTime, gatherMillis);
+  };
+  const waitNoMore = () => {
+    timed = false;
+    process.off("exit", send);
+  };
+  const sendInTime = () => {
+    waitNoMore();
+    send();
+  };
+
   return {
     write(line) {
       if (gathered.length + destination.writableLength > maxBuffered) return report.lost(1, "buffer_full");
       gathered += print === undefined ? line : print(line);
       gatheredLines++;
-      if (gatheredLines === 1) setImmediate(send);
+      if (prompt) {
+        if (gatheredLines === 1) setImmediate(send);
+      } else if (gathered.length >= gatherChars) send();
+      else wait();
     },
     async flush() {
-      send();
+      clearTimeout(timer);
+      timer = undefined;
+      sendInTime();
       if (writing === 0) return;
-      let timer: NodeJS.Timeout | undefined;
+      let late: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         idle.push(resolve);
-        timer = setTimeout(() => {
+        late = setTimeout(() => {
           idle = idle.filter((waiting) => waiting !== resolve);
           report.lost(writing + gatheredLines, "shutdown");
           resolve();
         }, flushMillis);
       });
-      clearTimeout(timer);
+      clearTimeout(late);
     },
     get buffered() {
       return writing + gatheredLines;
