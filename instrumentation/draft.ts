@@ -130,9 +130,13 @@ export class ExchangeDraft {
   seal(findings: Findings, outcome: Outcome = this.outcome): Exchange {
     const { opening } = this;
     const start = opening.startedAt;
-    const phases = seconds(this.#spent);
     const { served, tokens, usageSource, media } = findings;
-    return Object.freeze({
+    const model: Writable<Exchange["model"]> = {};
+    if (this.requestedModel !== undefined) model.requested = this.requestedModel;
+    if (served !== undefined) model.served = served;
+    const attempts: Attempt[] = [];
+    for (const attempt of this.attempts) attempts.push(sealAttempt(attempt, start, this.#closedAt));
+    const exchange: Writable<Exchange> = {
       kind: "exchange",
       id: opening.id,
       openedAt: opening.openedAt,
@@ -142,29 +146,34 @@ export class ExchangeDraft {
       method: opening.method,
       caller: this.caller,
       purpose: this.purpose,
-      model: Object.freeze({
-        ...(this.requestedModel !== undefined && { requested: this.requestedModel }),
-        ...(served !== undefined && { served }),
-      }),
+      model: Object.freeze(model),
       streamed: this.streamed,
-      ...(this.messageCount !== undefined && { messageCount: this.messageCount }),
       upstreamMode: this.upstreamMode,
       mcpServers: this.mcpServers,
       systemPromptApplied: this.systemPromptApplied,
-      attempts: Object.freeze(this.attempts.map((attempt) => sealAttempt(attempt, start, this.#closedAt))),
+      attempts: Object.freeze(attempts),
       cache: this.cache,
-      phases,
+      phases: seconds(this.#spent),
       totalSeconds: (this.#closedAt - start) / 1000,
-      ...(this.firstTokenAt !== undefined && { firstTokenSeconds: (this.firstTokenAt - start) / 1000 }),
       bytes: Object.freeze({ request: this.requestBytes, response: this.responseBytes }),
-      ...(tokens !== undefined && { tokens: Object.freeze(tokens) }),
-      ...(usageSource !== undefined && { usageSource }),
-      ...(media !== undefined && { media: Object.freeze(media) }),
       outcome: Object.freeze(outcome),
       trace: opening.trace,
-    } satisfies Exchange);
+    };
+    if (usageSource !== undefined) exchange.usageSource = usageSource;
+    if (tokens !== undefined) exchange.tokens = Object.freeze(tokens);
+    if (this.messageCount !== undefined) exchange.messageCount = this.messageCount;
+    if (this.firstTokenAt !== undefined) exchange.firstTokenSeconds = (this.firstTokenAt - start) / 1000;
+    if (media !== undefined) exchange.media = Object.freeze(media);
+    return Object.freeze(exchange);
   }
 }
+
+/**
+ * A record under construction. What is known of every exchange stands in one literal, what may be unknown is set after
+ * it, always in the same order: records of a kind then share one hidden class, and each stage after this one is fast.
+ * Conditional spreads would give each its own.
+ */
+type Writable<T> = { -readonly [member in keyof T]: T[member] };
 
 function seconds(spent: Record<Phase, number>): Phases {
   return Object.freeze({
@@ -178,23 +187,23 @@ function seconds(spent: Record<Phase, number>): Phases {
   });
 }
 
-function sealAttempt(attempt: OpenAttempt, start: number, closedAt: number): Attempt {
-  const { backend, provider, model, spanId, startedAt, connectedAt, firstByteAt, endedAt = closedAt } = attempt;
-  const { status, result = "abandoned", reason, upstreamRequestId, address, port } = attempt;
-  return Object.freeze({
-    backend,
-    provider,
-    ...(model !== undefined && { model }),
-    spanId,
+function sealAttempt(open: OpenAttempt, start: number, closedAt: number): Attempt {
+  const { startedAt, connectedAt, firstByteAt, endedAt = closedAt } = open;
+  const attempt: Writable<Attempt> = {
+    backend: open.backend,
+    provider: open.provider,
+    spanId: open.spanId,
     startedAfter: (startedAt - start) / 1000,
     seconds: (endedAt - startedAt) / 1000,
-    ...(connectedAt !== undefined && { connectSeconds: (connectedAt - startedAt) / 1000 }),
-    ...(firstByteAt !== undefined && { firstByteSeconds: (firstByteAt - (connectedAt ?? startedAt)) / 1000 }),
-    ...(status !== undefined && { status }),
-    result,
-    ...(reason !== undefined && { reason }),
-    ...(upstreamRequestId !== undefined && { upstreamRequestId }),
-    ...(address !== undefined && { address }),
-    ...(port !== undefined && { port }),
-  });
+    result: open.result ?? "abandoned",
+  };
+  if (open.model !== undefined) attempt.model = open.model;
+  if (connectedAt !== undefined) attempt.connectSeconds = (connectedAt - startedAt) / 1000;
+  if (firstByteAt !== undefined) attempt.firstByteSeconds = (firstByteAt - (connectedAt ?? startedAt)) / 1000;
+  if (open.status !== undefined) attempt.status = open.status;
+  if (open.reason !== undefined) attempt.reason = open.reason;
+  if (open.address !== undefined) attempt.address = open.address;
+  if (open.port !== undefined) attempt.port = open.port;
+  if (open.upstreamRequestId !== undefined) attempt.upstreamRequestId = open.upstreamRequestId;
+  return Object.freeze(attempt);
 }

@@ -3,7 +3,7 @@ import { type Attempt, answeringAttempt, type Cost, type Exchange, type Operatio
 import type { Processor } from "../pipeline.ts";
 import type { PriceRule } from "../settings.ts";
 import { listedPrice } from "./price/pricebook.ts";
-import { recent } from "./price/recent.ts";
+import { type Names, resolutions } from "./price/resolutions.ts";
 import { type ReadyRule, readyRule } from "./price/rules.ts";
 import { charge, type Tariff } from "./price/tariff.ts";
 
@@ -34,9 +34,6 @@ const costing: ReadonlySet<Operation> = new Set([
   "realtime",
 ]);
 
-/** Names of more characters than this are not kept: the memory is bounded in bytes too. */
-const longestKey = 1_000;
-
 const unpriced: Cost = Object.freeze({ status: "unpriced" });
 const cached: Cost = free("exact", "cache");
 
@@ -54,24 +51,16 @@ const cached: Cost = free("exact", "cache");
  */
 export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
   const ready = rules.map(readyRule);
-  const prices = recent<{ readonly price: Price | undefined }>(remembered);
-
-  const priceOf = ({ model: { served = "", requested = "" } }: Exchange, attempt: Attempt): Price | undefined => {
-    const { backend, provider, model: sent = requested } = attempt;
-    const key = `${backend}\n${provider}\n${served}\n${requested}${sent === requested ? "" : `\n${sent}`}`;
-    const known = prices.get(key);
-    if (known !== undefined) return known.price;
-    const price = resolve(ready, backend, provider, [...new Set([served, sent, requested])]);
-    if (key.length <= longestKey) prices.set(key, { price });
-    return price;
-  };
+  const priceOf = resolutions(remembered, (names) => resolve(ready, names));
 
   const costOf = (exchange: Exchange): Cost | undefined => {
     if (!costing.has(exchange.operation)) return undefined;
     if (exchange.cache === "hit") return cached;
     const attempt = answeringAttempt(exchange);
     if (attempt === undefined || !answered(exchange, attempt)) return undefined;
-    const found = priceOf(exchange, attempt);
+    const { served = "", requested = "" } = exchange.model;
+    const { backend, provider, model: sent = requested } = attempt;
+    const found = priceOf({ backend, provider, served, requested, sent });
     if (found === undefined) return unpriced;
     const tariff = found.at(exchange.openedAt);
     // A list without amounts is a price for moderation only, which providers do not charge for.
@@ -97,12 +86,9 @@ export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
 }
 
 /** Rules before the list; in each, the names in the order given. */
-function resolve(
-  rules: readonly ReadyRule[],
-  backend: string,
-  provider: string,
-  models: readonly string[],
-): Price | undefined {
+function resolve(rules: readonly ReadyRule[], names: Names): Price | undefined {
+  const { backend, provider, served, requested, sent } = names;
+  const models = [...new Set([served, sent, requested])];
   const rule = rules.find(({ matches }) => models.some((model) => matches(backend, model)));
   if (rule !== undefined) return { status: "custom", name: rule.origin, at: rule.at };
   for (const model of models) {

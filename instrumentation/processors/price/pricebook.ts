@@ -60,7 +60,7 @@ function listed(provider: string, { id, prices }: ModelInfo): ListedPrice {
     const free = Object.keys(tariff).length === 0 && id.endsWith(":free");
     return {
       ...tariff,
-      ...(free && { perRequest: 0n }),
+      ...(free && { perRequest: rate(0, per.one) }),
       ...(minimumAudioSeconds !== undefined && { minimumAudioSeconds }),
     };
   };

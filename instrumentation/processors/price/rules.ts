@@ -1,6 +1,6 @@
 // The operator's price rules, made ready: which exchanges each is for, and what it charges.
 import type { PriceRule } from "../../settings.ts";
-import { per, rate } from "./money.ts";
+import { per, type Rate, rate } from "./money.ts";
 import { listedPrice } from "./pricebook.ts";
 import type { Tariff } from "./tariff.ts";
 import type { TokenRates } from "./tokens.ts";
@@ -54,12 +54,12 @@ function ownTariff(rule: PriceRule): Tariff {
   const amount = <K extends string>(key: K, usd: number | undefined, unit: bigint) => {
     if (usd === undefined) return undefined;
     try {
-      return { [key]: rate(usd, unit) } as { [k in K]: bigint };
+      return { [key]: rate(usd, unit) } as { [k in K]: Rate };
     } catch {
       throw new RangeError(`${rule.origin}: ${usd} is no price; give an amount in USD that is not negative.`);
     }
   };
-  if (rule.free) return { perRequest: 0n };
+  if (rule.free) return { perRequest: rate(0, per.one) };
   const perToken = <K extends keyof TokenRates>(kind: K, usd: number | undefined) => {
     const base = amount("base", usd, per.million);
     return base && { [kind]: { ...base, steps: [] } };

@@ -1,20 +1,20 @@
 // A tariff: everything that one model is charged for, and what an exchange comes to under it.
 import type { Attempt, Exchange } from "../../exchange.ts";
-import { type Grains, nanoUsd } from "./money.ts";
-import { type TokenRates, tokenCharge } from "./tokens.ts";
+import { ExactSum, QuickSum, type Rate, type Sum } from "./money.ts";
+import { chargeTokens, type TokenRates } from "./tokens.ts";
 
 /** What is charged for. Time and audio are counted in nanoseconds. An empty tariff states no price at all. */
 export interface Tariff {
   readonly tokens?: TokenRates;
-  readonly perCharacter?: Grains;
-  readonly perImage?: Grains;
+  readonly perCharacter?: Rate;
+  readonly perImage?: Rate;
   /** Audio read or made. */
-  readonly perAudio?: Grains;
+  readonly perAudio?: Rate;
   /** Shorter audio is charged as if it were this long. */
   readonly minimumAudioSeconds?: number;
-  readonly perRequest?: Grains;
+  readonly perRequest?: Rate;
   /** The backend's time. */
-  readonly perTime?: Grains;
+  readonly perTime?: Rate;
 }
 
 /** Integer nano-USD: for what was read, for what was made, and for neither (machine time, request fees). */
@@ -24,45 +24,49 @@ export interface Charge {
   readonly other: number;
 }
 
-/** So many at a rate; `undefined` where the count is unknown or no count, which a backend's JSON may well hold. */
-const amountOf = (count: number | undefined, rate: Grains | undefined): Grains | undefined =>
-  rate !== undefined && count !== undefined && Number.isSafeInteger(count) && count >= 0
-    ? BigInt(count) * rate
-    : undefined;
-
-const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);
-
 /**
  * What an exchange costs. The three parts are exact until each is rounded once, half a nano-USD up. `undefined` where
  * nothing that the tariff charges for was counted, or where a count is so absurd that the sum is no safe integer.
  */
 export function charge(tariff: Tariff, exchange: Exchange, attempt: Attempt): Charge | undefined {
-  const { minimumAudioSeconds = 0, perRequest } = tariff;
-  const { audioSeconds = Number.NaN, characters, images } = exchange.media ?? {};
-  const heard = audioSeconds > 0 ? Math.max(audioSeconds, minimumAudioSeconds) : audioSeconds;
-  const tokens = tariff.tokens && tokenCharge(tariff.tokens, exchange);
-  const audio = amountOf(nanoseconds(heard), tariff.perAudio);
-  const text = amountOf(characters, tariff.perCharacter);
-  const pictures = amountOf(images, tariff.perImage);
-  const time = amountOf(nanoseconds(attempt.seconds), tariff.perTime);
-
-  let known = tokens !== undefined;
-  let { input, output } = tokens ?? { input: 0n, output: 0n };
-  let other = 0n;
-  const add = (amount: Grains | undefined, to: "input" | "output" | "other") => {
-    if (amount === undefined) return;
-    known = true;
-    if (to === "input") input += amount;
-    else if (to === "output") output += amount;
-    else other += amount;
-  };
-  add(audio, exchange.operation === "speech" ? "output" : "input");
-  add(text, "input");
-  add(pictures, "output");
-  add(time, "other");
-  // A fee per request comes on top of what was counted; alone it prices only what is charged by nothing else.
-  if (known || tariff.tokens === undefined) add(perRequest, "other");
-  if (!known) return undefined;
-  const sum = { input: nanoUsd(input), output: nanoUsd(output), other: nanoUsd(other) };
-  return Number.isSafeInteger(sum.input + sum.output + sum.other) ? sum : undefined;
+  const quick = chargeIn(QuickSum, tariff, exchange, attempt);
+  if (quick === undefined || isSafe(quick)) return quick;
+  const exact = chargeIn(ExactSum, tariff, exchange, attempt);
+  return exact !== undefined && isSafe(exact) ? exact : undefined;
 }
+
+const isSafe = ({ input, output, other }: Charge): boolean => Number.isSafeInteger(input + output + other);
+
+/** The same in one kind of sum: parts that it cannot tell are NaN, or no safe integer. */
+export function chargeIn(
+  Kind: new () => Sum,
+  tariff: Tariff,
+  exchange: Exchange,
+  attempt: Attempt,
+): Charge | undefined {
+  const { minimumAudioSeconds = 0, perRequest } = tariff;
+  const sums = { input: new Kind(), output: new Kind(), other: new Kind() };
+  let known = tariff.tokens !== undefined && chargeTokens(tariff.tokens, exchange, sums);
+  /** What is unknown or no count, which a backend's JSON may well hold, is charged for nowhere. */
+  const add = (count: number | undefined, rate: Rate | undefined, to: Sum) => {
+    if (rate === undefined || count === undefined || !Number.isSafeInteger(count) || count < 0) return;
+    known = true;
+    to.add(count, rate);
+  };
+  const { media } = exchange;
+  if (media !== undefined) {
+    const { audioSeconds = Number.NaN, characters, images } = media;
+    const heard = audioSeconds > 0 ? Math.max(audioSeconds, minimumAudioSeconds) : audioSeconds;
+    add(nanoseconds(heard), tariff.perAudio, exchange.operation === "speech" ? sums.output : sums.input);
+    add(characters, tariff.perCharacter, sums.input);
+    add(images, tariff.perImage, sums.output);
+  }
+  add(nanoseconds(attempt.seconds), tariff.perTime, sums.other);
+  // A fee per request comes on top of what was counted; alone it prices only what is charged by nothing else.
+  if (known || tariff.tokens === undefined) add(1, perRequest, sums.other);
+  return known
+    ? { input: sums.input.nanoUsd(), output: sums.output.nanoUsd(), other: sums.other.nanoUsd() }
+    : undefined;
+}
+
+const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);

@@ -1,11 +1,11 @@
 // What an answer's tokens cost: every token is counted once, at the rate of the kind it is.
 import type { Exchange, Tokens } from "../../exchange.ts";
-import type { Grains } from "./money.ts";
+import type { Rate, Sum } from "./money.ts";
 
 /** A price per token that may step with the input: the last step whose `above` the input exceeds holds for all of it. */
 export interface TokenRate {
-  readonly base: Grains;
-  readonly steps: readonly { readonly above: number; readonly rate: Grains }[];
+  readonly base: Rate;
+  readonly steps: readonly { readonly above: number; readonly rate: Rate }[];
 }
 
 /** The rates that a price names. A kind that it does not name has the rate of the kind it is part of. */
@@ -31,35 +31,35 @@ const known = (count: number | undefined): number | undefined =>
 const within = (part: number | undefined, room: number): number => Math.min(known(part) ?? 0, room);
 
 /**
- * Exact amounts for input and output. `undefined` where neither is known, or where a completed answer leaves one side
- * unknown that this price charges for: half a cost would be a wrong one.
+ * Adds what the tokens cost to the two sums. False, with nothing added, where neither count is known, or where a
+ * completed answer leaves one side unknown that this price charges for: half a cost would be a wrong one.
  */
-export function tokenCharge(
+export function chargeTokens(
   rates: TokenRates,
   { tokens = {}, operation, outcome }: Exchange,
-): { readonly input: Grains; readonly output: Grains } | undefined {
+  sums: { readonly input: Sum; readonly output: Sum },
+): boolean {
   const input = known(tokens.input);
   const output = known(tokens.output);
-  if (input === undefined && output === undefined) return undefined;
+  if (input === undefined && output === undefined) return false;
   if (outcome.kind === "completed" && operation !== "embedding" && operation !== "moderation") {
-    if ((input === undefined && rates.input) || (output === undefined && rates.output)) return undefined;
+    if ((input === undefined && rates.input) || (output === undefined && rates.output)) return false;
   }
-  const at = (count: number, rate: TokenRate | undefined): Grains => {
-    if (count === 0 || rate === undefined) return 0n;
-    let held = rate.base;
-    for (const step of rate.steps) if ((input ?? 0) > step.above) held = step.rate;
-    return BigInt(count) * held;
-  };
-  return {
-    input: inputCharge(rates, tokens, input ?? 0, at),
-    output: outputCharge(rates, tokens, output ?? 0, operation, at),
-  };
+  if (input !== undefined) chargeInput(rates, tokens, input, sums.input);
+  if (output !== undefined) chargeOutput(rates, tokens, output, input ?? 0, operation, sums.output);
+  return true;
 }
 
-type At = (count: number, rate: TokenRate | undefined) => Grains;
+/** So many tokens of one kind, in an exchange of so much input. */
+function add(sum: Sum, count: number, rate: TokenRate | undefined, input: number): void {
+  if (count === 0 || rate === undefined) return;
+  let held = rate.base;
+  for (const step of rate.steps) if (input > step.above) held = step.rate;
+  sum.add(count, held);
+}
 
 /** Where a provider does not say which tokens were cached, text was first, then images, then audio. */
-function inputCharge(rates: TokenRates, tokens: Tokens, input: number, at: At): Grains {
+function chargeInput(rates: TokenRates, tokens: Tokens, input: number, sum: Sum): void {
   const audio = within(tokens.audioInput, input);
   const image = within(tokens.imageInput, input - audio);
   const text = input - audio - image;
@@ -69,25 +69,29 @@ function inputCharge(rates: TokenRates, tokens: Tokens, input: number, at: At): 
   const cachedImage = Math.min(cached - cachedAudio - cachedText, image);
   const written = within(tokens.cacheWrite, text - cachedText);
   const { cachedInput = rates.input, audioInput = rates.input, imageInput = rates.input } = rates;
-  let sum = at(text - cachedText - written, rates.input) + at(cachedText, cachedInput);
-  if (written > 0) sum += at(written, rates.cacheWrite ?? rates.input);
-  if (audio > 0) {
-    sum += at(audio - cachedAudio, audioInput) + at(cachedAudio, rates.cachedAudio ?? rates.cachedInput ?? audioInput);
-  }
-  if (image > 0) {
-    sum += at(image - cachedImage, imageInput) + at(cachedImage, rates.cachedImage ?? rates.cachedInput ?? imageInput);
-  }
-  return sum;
+  add(sum, text - cachedText - written, rates.input, input);
+  add(sum, cachedText, cachedInput, input);
+  add(sum, written, rates.cacheWrite ?? rates.input, input);
+  add(sum, audio - cachedAudio, audioInput, input);
+  add(sum, cachedAudio, rates.cachedAudio ?? rates.cachedInput ?? audioInput, input);
+  add(sum, image - cachedImage, imageInput, input);
+  add(sum, cachedImage, rates.cachedImage ?? rates.cachedInput ?? imageInput, input);
 }
 
 /** Reasoning is part of output. What an image endpoint puts out are image tokens unless it says otherwise. */
-function outputCharge(rates: TokenRates, tokens: Tokens, output: number, operation: string, at: At): Grains {
+function chargeOutput(
+  rates: TokenRates,
+  tokens: Tokens,
+  output: number,
+  input: number,
+  operation: string,
+  sum: Sum,
+): void {
   const audio = within(tokens.audioOutput, output);
   const image = within(tokens.imageOutput ?? (operation === "image" ? output : 0), output - audio);
   const reasoning = rates.reasoning === undefined ? 0 : within(tokens.reasoning, output - audio - image);
-  let sum = at(output - audio - image - reasoning, rates.output);
-  if (reasoning > 0) sum += at(reasoning, rates.reasoning);
-  if (audio > 0) sum += at(audio, rates.audioOutput ?? rates.output);
-  if (image > 0) sum += at(image, rates.imageOutput ?? rates.output);
-  return sum;
+  add(sum, output - audio - image - reasoning, rates.output, input);
+  add(sum, reasoning, rates.reasoning, input);
+  add(sum, audio, rates.audioOutput ?? rates.output, input);
+  add(sum, image, rates.imageOutput ?? rates.output, input);
 }
