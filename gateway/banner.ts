@@ -1,6 +1,6 @@
 // The five lines that greet whoever starts the gateway: what it serves, and what to try next.
 import type { Backend, Config } from "./config/config.ts";
-import { router } from "./routing/router.ts";
+import { routeTable } from "./routing/table.ts";
 
 export interface BannerOptions {
   readonly config: Config;
@@ -35,7 +35,11 @@ const otherKinds = /embed|rerank|image|dall-e|tts|speech|whisper|transcri|modera
 
 /** A request that will be answered: a chat where a model for it is known by name, else the list of models. */
 function request(config: Config, url: string): string {
-  const choose = router(config);
+  const find = routeTable(config);
+  const choose = (model: string | undefined) => {
+    const first = find(model)?.targets[0]?.backend;
+    return config.backends.find(({ name }) => name === first);
+  };
   const named = config.backends.flatMap(({ models }) => models).filter((name) => !name.includes("*"));
   const usual = [
     ["openai", "gpt-4o-mini"],

@@ -2,7 +2,8 @@
 import type { Availability } from "./availability.ts";
 import type { Backend, Config } from "./config/config.ts";
 import { type Crossing, crossingToBackend } from "./headers.ts";
-import { router } from "./routing/router.ts";
+import type { Route } from "./routing/route.ts";
+import { routes } from "./routing/routes.ts";
 import { type Transport, transport } from "./transport.ts";
 
 /** A backend with its connections and all that can be worked out before a request comes. */
@@ -25,7 +26,9 @@ export interface Fleet {
   readonly config: Config;
   readonly upstreams: readonly Upstream[];
   readonly availability: Availability;
-  /** The upstream for a model, or for requests that name none. */
+  /** The route for a model, or for requests that name none. */
+  routeFor(model: string | undefined): Route | undefined;
+  /** The first upstream of that route, for what has no fallback. */
   route(model: string | undefined): Upstream | undefined;
   close(): Promise<void>;
   destroy(): Promise<void>;
@@ -44,17 +47,13 @@ export function fleet({ config, availability, previous, certificateSeen }: Fleet
     const same = previous?.upstreams.find((upstream) => JSON.stringify(upstream.backend) === JSON.stringify(backend));
     return same ?? upstream(backend, certificateSeen);
   });
-  const byBackend = new Map(upstreams.map((one) => [one.backend, one] as const));
-  const byName = new Map(upstreams.map((one) => [one.backend.name, one] as const));
-  const choose = router(config);
+  const routeFor = routes(config, upstreams);
   return {
     config,
     upstreams,
     availability,
-    route(model) {
-      const backend = choose(model);
-      return backend && (byBackend.get(backend) ?? byName.get(backend.name));
-    },
+    routeFor,
+    route: (model) => routeFor(model)?.targets[0]?.upstream,
     async close() {
       await Promise.all(upstreams.map((one) => one.transport.close()));
     },

@@ -40,6 +40,29 @@ export function objectAt(bytes: Buffer, from = 0): ObjectPlace | undefined {
   return at < bytes.length ? { members, close: at } : undefined;
 }
 
+/** A list in JSON bytes: where each element stands, and where its brackets do. */
+export interface ListPlace {
+  readonly elements: readonly Omit<Member, "name">[];
+  readonly open: number;
+  readonly close: number;
+}
+
+/** The list that begins at or after `from`, as `objectAt` finds objects. */
+export function listAt(bytes: Buffer, from = 0): ListPlace | undefined {
+  const open = afterSpace(bytes, from);
+  if (bytes[open] !== 0x5b) return undefined;
+  const elements: Omit<Member, "name">[] = [];
+  let at = afterSpace(bytes, open + 1);
+  while (at < bytes.length && bytes[at] !== 0x5d) {
+    const end = valueEnd(bytes, at);
+    if (end === at) return undefined;
+    elements.push({ start: at, end });
+    at = afterSpace(bytes, end);
+    if (bytes[at] === 0x2c) at = afterSpace(bytes, at + 1);
+  }
+  return at < bytes.length ? { elements, open, close: at } : undefined;
+}
+
 function nameOf(bytes: Buffer, start: number, end: number): string {
   const written = bytes.toString("utf8", start, end);
   try {

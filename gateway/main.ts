@@ -18,6 +18,7 @@ const surroundings: Surroundings = {
   clock: { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() },
   fillRandom: (bytes) => randomFillSync(bytes),
   uuid: () => randomUUID(),
+  random: Math.random,
 };
 
 /**

@@ -14,4 +14,6 @@ export interface Surroundings {
   readonly fillRandom: FillRandom;
   /** A random UUID. */
   readonly uuid: () => string;
+  /** From 0 up to, not including, 1; for chances and jitter, never for secrets. */
+  readonly random: () => number;
 }

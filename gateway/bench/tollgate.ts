@@ -40,7 +40,7 @@ if (layer === "forwarding") {
 const running = await gateway({
   config: loaded.config,
   telemetry: await layered({ config: loaded.config, layer, clock }),
-  surroundings: { clock, fillRandom: (bytes) => void randomFillSync(bytes), uuid: randomUUID },
+  surroundings: { clock, fillRandom: (bytes) => void randomFillSync(bytes), uuid: randomUUID, random: Math.random },
   version: "bench",
 });
 process.on("disconnect", () => process.exit());

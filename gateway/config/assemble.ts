@@ -1,7 +1,7 @@
 // Makes the gateway's Config out of a checked file and the environment's variables.
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { backend, demoPrices, knownProviders } from "./builtin.ts";
-import type { Backend, Config } from "./config.ts";
+import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
 import { nearest } from "./nearest.ts";
 import type { Path } from "./problem.ts";
@@ -59,6 +59,8 @@ export function assemble({ file, shape, variables, otel, secret, complain }: Ass
     shutdownSeconds: shape.shutdownSeconds,
     backends,
     defaultBackend: shape.defaultBackend ?? listed[0]?.name ?? home?.name ?? "demo",
+    routes: routes(shape.routes, shape.retries, known),
+    retries: shape.retries,
     demo,
     prices: prices(shape, demo),
     labels: shape.labels,
@@ -157,12 +159,34 @@ function prices(shape: FileShape, demo: boolean): PriceRule[] {
   ];
 }
 
+/** The operator's routes; a target's backend must be known. */
+function routes(
+  listed: FileShape["routes"],
+  retries: Config["retries"],
+  known: (name: string, path: Path) => void,
+): RouteConfig[] {
+  return listed.map(({ model, strategy, targets, retries: own, systemPrompt }, index) => ({
+    model,
+    strategy,
+    targets: targets.map(({ backend, model: sent, weight, timeouts }, at) => {
+      known(backend, ["routes", index, "targets", at, "backend"]);
+      return { backend, ...(sent !== undefined && { model: sent }), weight, timeouts: stated(timeouts) };
+    }),
+    retries: own ?? retries,
+    ...(systemPrompt && { systemPrompt }),
+  }));
+}
+
+/** Absent members stay absent: an `undefined` would not be the same as none. */
+const stated = <T extends object>(given: T) =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof T]?: Exclude<T[Name], undefined>;
+  };
+
 type Price = FileShape["backends"][number]["prices"][number];
 
-/** Absent amounts stay absent: an `undefined` would not be the same as none. */
 function rule(price: Price, origin: string, only: string | undefined): PriceRule {
-  const stated = Object.fromEntries(Object.entries(price).filter(([, value]) => value !== undefined));
-  return { ...stated, model: price.model, ...(only !== undefined && { backend: only }), origin };
+  return { ...stated(price), model: price.model, ...(only !== undefined && { backend: only }), origin };
 }
 
 function sentrySettings({ sentry }: FileShape, variables: Variables, secret: Assembly["secret"]): Config["sentry"] {

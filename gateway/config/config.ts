@@ -29,8 +29,37 @@ export interface Backend {
   readonly onClientAbort: "cancel" | "drain";
 }
 
+/** Where requests for a model go. */
+export interface RouteConfig {
+  /** A model, an alias, or a pattern with `*`. */
+  readonly model: string;
+  readonly strategy: "priority" | "weighted" | "least_busy" | "lowest_latency" | "cheapest";
+  readonly targets: readonly TargetConfig[];
+  readonly retries: RetrySettings;
+  readonly systemPrompt?: { readonly mode: "prepend" | "append" | "replace"; readonly text: string };
+}
+
+interface TargetConfig {
+  readonly backend: string;
+  /** The model's name there; as requested when absent. */
+  readonly model?: string;
+  readonly weight: number;
+  /** In place of the backend's own. */
+  readonly timeouts: Partial<Timeouts>;
+}
+
+/** How often, and after what wait, a request goes round its targets again once all of them have failed. */
+export interface RetrySettings {
+  /** Rounds after the first. */
+  readonly max: number;
+  /** Before the first round of these, seconds; doubled for each further one. */
+  readonly backoff: number;
+  /** Longest wait, seconds. A backend that asks for a longer one ends the request. */
+  readonly maxBackoff: number;
+}
+
 /** Seconds; 0 turns one off. */
-interface Timeouts {
+export interface Timeouts {
   readonly connect: number;
   /** Request sent → answer's headers. */
   readonly firstByte: number;
@@ -74,6 +103,9 @@ export interface Config {
   readonly backends: readonly Backend[];
   /** Takes requests that name no model (files, batches, …); the first backend when not set. */
   readonly defaultBackend: string;
+  readonly routes: readonly RouteConfig[];
+  /** Where no route says otherwise. */
+  readonly retries: RetrySettings;
   readonly demo: boolean;
   readonly prices: readonly PriceRule[];
   readonly labels: LabelSettings;

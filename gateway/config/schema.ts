@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
 import { backendSchema, priceSchema } from "./backend-schema.ts";
+import { retriesSchema, routeSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
 import { address, decimal, duration, flag, formed, name, says, size, text, whole } from "./values.ts";
 
@@ -155,6 +156,11 @@ export const fileSchema = z
         .array(backendSchema, says("must be a list of backends"))
         .prefault([])
         .describe("The upstreams. For each model the first one that lists it, exactly or by pattern, is asked."),
+      routes: z
+        .array(routeSchema, says("must be a list of routes"))
+        .prefault([])
+        .describe("Where requests for a model go, before the backends' own lists: aliases, fallbacks, balancing."),
+      retries: retriesSchema.prefault({}).describe("Retries of requests that no route says otherwise of."),
       prices: z
         .array(priceSchema(true), says("must be a list of prices"))
         .prefault([])

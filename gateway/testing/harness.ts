@@ -32,6 +32,7 @@ export const surroundings: Surroundings = {
   clock: { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() },
   fillRandom: randomFillSync,
   uuid: randomUUID,
+  random: Math.random,
 };
 
 /** A backend that takes every model. `url` is without `/v1`. */
