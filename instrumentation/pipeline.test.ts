@@ -44,6 +44,47 @@ test("nothing of it happens within the turn that recorded", () => {
   expect(seen.map(({ id }) => id)).toEqual(["x", "y"]);
 });
 
+test("each record passes once, in batch after batch, though one of them ends it all", async () => {
+  const seen: string[] = [];
+  const tasks: (() => void)[] = [];
+  const exporter: Exporter = {
+    name: "ending",
+    export: ({ id }) => {
+      seen.push(id);
+      if (id !== "b") return;
+      line.record(record("during"));
+      void line.shutdown();
+      line.record(record("after"));
+    },
+    shutdown: async () => {},
+  };
+  const defer = (task: () => void) => void tasks.push(task);
+  const line = pipeline({ processors: [], exporters: [exporter], troubles: troubles(), defer });
+  for (const ids of [["x"], ["y"], ["a", "b", "c"], ["z"]]) {
+    for (const id of ids) line.record(record(id));
+    for (const task of tasks.splice(0)) task();
+  }
+  await line.shutdown();
+  expect(seen.toSorted()).toEqual(["a", "after", "b", "c", "during", "x", "y", "z"]);
+});
+
+test("only exporters that want to be told of an opening are, and one that throws is counted", () => {
+  const told: string[] = [];
+  const counts = troubles();
+  const [{ exporter }, bad] = [collector("plain"), collector("bad").exporter];
+  const watching: Exporter = { ...collector("live").exporter, opened: ({ id }) => void told.push(id) };
+  const throwing: Exporter = {
+    ...bad,
+    opened: () => {
+      throw new Error("no");
+    },
+  };
+  const line = pipeline({ processors: [], exporters: [exporter, throwing, watching], troubles: counts });
+  line.opened({ id: "x", operation: "chat", openedAt: 0 });
+  expect(told).toEqual(["x"]);
+  expect(counts.exporterFailed).toHaveBeenCalledExactlyOnceWith("bad", expect.any(Error));
+});
+
 test("an exporter that throws is counted, and the others still get the record", async () => {
   const { seen, exporter } = collector("good");
   const counts = troubles();

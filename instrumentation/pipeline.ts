@@ -36,10 +36,12 @@ export interface PipelineOptions {
 export interface Pipeline {
   opened(exchange: OpenExchange): void;
   /** Takes a closed record; processing happens after the current turn, in order. */
-  record(record: UsageRecord | (() => UsageRecord)): void;
+  record(record: Entry): void;
   /** Processes what waits and shuts every exporter down, each within the time allowed. Never rejects. */
   shutdown(): Promise<void>;
 }
+
+type Entry = UsageRecord | (() => UsageRecord);
 
 /** Builds the pipeline. Order of processors is the order given; exporters see the same processed record. */
 export function pipeline({
@@ -49,17 +51,13 @@ export function pipeline({
   defer = setImmediate,
   shutdownMillis = 5_000,
 }: PipelineOptions): Pipeline {
-  let waiting: (UsageRecord | (() => UsageRecord))[] = [];
+  // Two lists that take turns and are emptied in place: a list that is given up for a new one keeps its dead members
+  // alive, once it is old itself.
+  let waiting: Entry[] = [];
+  let spare: Entry[] | undefined;
+  const watching = exporters.filter(({ opened }) => opened !== undefined);
 
-  const guarded = (exporter: Exporter, act: () => void) => {
-    try {
-      act();
-    } catch (error) {
-      troubles.exporterFailed(exporter.name, error);
-    }
-  };
-
-  const process = (entry: UsageRecord | (() => UsageRecord)) => {
+  const process = (entry: Entry) => {
     let stage = "close";
     let record: UsageRecord;
     try {
@@ -73,19 +71,32 @@ export function pipeline({
       troubles.recordLost(stage, "processor_failed");
       return;
     }
-    for (const exporter of exporters) guarded(exporter, () => exporter.export(record));
+    for (const exporter of exporters) {
+      try {
+        exporter.export(record);
+      } catch (error) {
+        troubles.exporterFailed(exporter.name, error);
+      }
+    }
   };
 
   const drain = () => {
     const batch = waiting;
-    waiting = [];
+    waiting = spare ?? [];
+    spare = undefined;
     for (const entry of batch) process(entry);
+    batch.length = 0;
+    spare = batch;
   };
 
   return {
     opened(exchange) {
-      for (const exporter of exporters) {
-        if (exporter.opened) guarded(exporter, () => exporter.opened?.(exchange));
+      for (const exporter of watching) {
+        try {
+          exporter.opened?.(exchange);
+        } catch (error) {
+          troubles.exporterFailed(exporter.name, error);
+        }
       }
     },
     record(entry) {
