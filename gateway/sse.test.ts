@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { EventCutter, eachEvent, eventStart, mayHoldError, serverEvent } from "./sse.ts";
+import { EventCutter } from "./event-cutter.ts";
+import { eachEvent, eventStart, mayHoldError, serverEvent } from "./sse.ts";
 import { cuts, dice } from "./testing/dice.ts";
 
 const lineEnds = ["\n", "\r\n", "\r"] as const;
@@ -123,6 +124,8 @@ describe("an error", () => {
     'data:{ "error" :1}\n\n',
     "event: error\ndata: x\n\n",
     ': c\n\ndata: {"error":{}}\n\n',
+    ': c\r\rdata: {"error":{}}\r\r',
+    "data: {}\r\n\r\nevent: error\r\n\r\n",
   ])("is noticed by how it begins: %j", (bytes) => expect(mayHoldError(Buffer.from(bytes))).toBe(true));
 
   it.each(['data: {"a":"{\\"error\\":1}"}\n\n', "event: done\ndata: x\n\n", 'data: "error"\n\n', ""])(

@@ -1,8 +1,7 @@
-// Server-sent events as bytes: where one ends, how chunks become whole events, and what one event says.
+// Server-sent events as bytes: where one ends, and what it says.
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
-const blankLine = Buffer.from("\n\n");
 
 /**
  * Two line ends in a row, so that the second makes a blank line, which ends an event. Lines end in LF, CR or CRLF
@@ -18,7 +17,7 @@ const past = (bytes: Buffer, at: number) => (bytes[at] === CR && bytes[at + 1] =
  * One past the first blank line from `from` on; -1 when there is none.
  * `before` is the byte that came before `bytes`, where a blank line may lie across the border.
  */
-function eventEnd(bytes: Buffer, from = 0, before?: number): number {
+export function eventEnd(bytes: Buffer, from = 0, before?: number): number {
   if (from === 0 && endsEvent(before, bytes[0])) return past(bytes, 0);
   return (bytes.indexOf(CR, from) === -1 ? plainEnd : anyEnd)(bytes, from);
 }
@@ -38,39 +37,64 @@ function anyEnd(bytes: Buffer, from: number): number {
   return -1;
 }
 
+/** Whether the bytes end with a blank line, as they do after a whole event. Lone CRs are left out: an LF may follow. */
+export function endsBlank(bytes: Buffer): boolean {
+  const { length } = bytes;
+  if (bytes[length - 1] !== LF) return false;
+  const before = bytes[length - 2];
+  return before === LF || (before === CR && endsEvent(bytes[length - 3], CR));
+}
+
 /** One past the last blank line; 0 when there is none. `before` as in `eventEnd`. */
-function lastEventEnd(bytes: Buffer, before?: number): number {
+export function lastEventEnd(bytes: Buffer, before?: number): number {
+  if (endsBlank(bytes)) return bytes.length;
   if (bytes.indexOf(CR) === -1) {
-    const at = bytes.lastIndexOf(blankLine);
-    if (at !== -1) return at + 2;
+    const end = plainStart(bytes, bytes.length - 1);
+    if (end > 0) return end;
   } else {
     for (let at = bytes.length - 2; at >= 0; at--) if (endsEvent(bytes[at], bytes[at + 1])) return past(bytes, at + 1);
   }
   return endsEvent(before, bytes[0]) ? past(bytes, 0) : 0;
 }
 
+/** One past the last blank line that ends at `last` or before it, where lines end in LF alone; 0 when there is none. */
+function plainStart(bytes: Buffer, last: number): number {
+  for (let at = last; at > 0; at--) {
+    at = bytes.lastIndexOf(LF, at);
+    if (at < 1) return 0;
+    if (bytes[at - 1] === LF) return at + 1;
+  }
+  return 0;
+}
+
 /** Where the event that ends at `end` begins. */
 export function eventStart(bytes: Buffer, end: number): number {
   let at = end - 1;
   while (at >= 0 && (bytes[at] === LF || bytes[at] === CR)) at--;
-  if (bytes.indexOf(CR) === -1) {
-    const blank = at < 0 ? -1 : bytes.lastIndexOf(blankLine, at);
-    return blank === -1 ? 0 : blank + 2;
-  }
+  if (bytes.indexOf(CR) === -1) return plainStart(bytes, at);
   for (; at > 0; at--) if (endsEvent(bytes[at - 1], bytes[at])) return past(bytes, at);
   return 0;
 }
 
 /** Calls `look` with each event of a run of whole events, in order, until it returns true. */
 export function eachEvent(events: Buffer, look: (event: Buffer) => boolean | undefined): void {
-  const next = events.indexOf(CR) === -1 ? plainEnd : anyEnd;
+  const next = endsIn(events);
   for (let start = 0; start < events.length; ) {
-    const found = next(events, start);
-    const end = found === -1 ? events.length : found;
+    const end = next(events, start);
     if (look(events.subarray(start, end)) === true) return;
     start = end;
   }
 }
+
+/** Finds where the event that begins at `start` ends, at the latest where the bytes end. */
+export type EndFinder = (events: Buffer, start: number) => number;
+
+/** The quickest finder for this run of events. */
+export const endsIn = (events: Buffer): EndFinder => (events.indexOf(CR) === -1 ? plainEventEnd : anyEventEnd);
+
+const plainEventEnd: EndFinder = (events, start) => orLast(events, plainEnd(events, start));
+const anyEventEnd: EndFinder = (events, start) => orLast(events, anyEnd(events, start));
+const orLast = (events: Buffer, found: number) => (found === -1 ? events.length : found);
 
 const startsWithData = (bytes: Buffer) =>
   bytes[0] === 0x64 && bytes[1] === 0x61 && bytes[2] === 0x74 && bytes[3] === 0x61 && bytes[4] === 0x3a;
@@ -80,11 +104,15 @@ const startsWithData = (bytes: Buffer) =>
  * or a model wrote cannot look so, since in JSON it has no line ends. Cheap; says true too often rather than too seldom.
  */
 export function mayHoldError(events: Buffer): boolean {
-  for (let at = 0; at < events.length; ) {
+  const { length } = events;
+  let cr = events.indexOf(CR);
+  for (let at = 0; at < length; ) {
     if (events[at] === 0x65 ? namesError(events, at) : startsWithError(events, at)) return true;
-    const end = events.indexOf(LF, at);
-    if (end === -1) return false;
-    at = events[end + 1] === LF ? end + 2 : end + 1;
+    if (cr !== -1 && cr < at) cr = events.indexOf(CR, at);
+    const lf = events.indexOf(LF, at);
+    if (cr !== -1 && (lf === -1 || cr < lf)) at = cr + 1;
+    else if (lf === -1) return false;
+    else at = events[lf + 1] === LF ? lf + 2 : lf + 1;
   }
   return false;
 }
@@ -130,81 +158,4 @@ export function serverEvent(bytes: Buffer): ServerEvent {
     else event = value;
   }
   return { event, data: data.join("\n") };
-}
-
-/** Where whole events go. */
-export interface EventSink {
-  /** A run of one or more whole events. */
-  events(bytes: Buffer): void;
-  /** A piece of an event that is too big to be held; `ends` with its last piece. */
-  piece(bytes: Buffer, ends: boolean): void;
-}
-
-/** Cuts chunks into runs of whole events, in order. Holds no more than `limit` bytes of the event that is still open. */
-export class EventCutter {
-  readonly #sink: EventSink;
-  readonly #limit: number;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  #tooBig = false;
-  #before: number | undefined = undefined;
-
-  constructor(sink: EventSink, limit = 64 * 1024) {
-    this.#sink = sink;
-    this.#limit = limit;
-  }
-
-  write(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    let before = this.#before;
-    this.#before = chunk[chunk.length - 1];
-    if (before === CR && chunk[0] === LF && this.#heldBytes === 0 && !this.#tooBig) {
-      // The rest of the line end that ended the last event: it belongs to that one, not to the next.
-      this.#sink.events(chunk.subarray(0, 1));
-      chunk = chunk.subarray(1);
-      before = undefined;
-      if (chunk.length === 0) return;
-    }
-    const last = lastEventEnd(chunk, before);
-    let start = 0;
-    if (last > 0 && (this.#tooBig || this.#heldBytes > 0)) {
-      start = eventEnd(chunk, 0, before);
-      this.#complete(chunk.subarray(0, start));
-    }
-    if (last > start) this.#sink.events(start === 0 && last === chunk.length ? chunk : chunk.subarray(start, last));
-    if (last < chunk.length) this.#hold(last === 0 ? chunk : chunk.subarray(last));
-  }
-
-  /** The bytes of an event that nothing has ended yet; empty when there is none, or when it went out in pieces. */
-  rest(): Buffer {
-    return Buffer.concat(this.#held);
-  }
-
-  #complete(piece: Buffer): void {
-    if (this.#tooBig) {
-      this.#tooBig = false;
-      this.#sink.piece(piece, true);
-      return;
-    }
-    this.#held.push(piece);
-    const event = Buffer.concat(this.#held);
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#sink.events(event);
-  }
-
-  #hold(bytes: Buffer): void {
-    if (this.#tooBig) {
-      this.#sink.piece(bytes, false);
-      return;
-    }
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes <= this.#limit) return;
-    this.#tooBig = true;
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const piece of held) this.#sink.piece(piece, false);
-  }
 }

@@ -1,7 +1,8 @@
 // Asks a stream for its usage where the client did not, and keeps the event that comes of it from the client.
+import { EventCutter, type EventSink } from "./event-cutter.ts";
 import { objectAt } from "./json-members.ts";
 import { jsonIn, listIn, objectIn } from "./receivers/json.ts";
-import { EventCutter, type EventSink, eachEvent, serverEvent } from "./sse.ts";
+import { endsIn, serverEvent } from "./sse.ts";
 
 const option = '"stream_options":{"include_usage":true}';
 const inner = '"include_usage":true';
@@ -62,6 +63,7 @@ export function usageFilter(): UsageFilter {
 }
 
 const empty = Buffer.alloc(0);
+const usageName = Buffer.from("usage");
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -77,7 +79,10 @@ class Filter implements UsageFilter, EventSink {
       this.#lineMayEnd = false;
       if (chunk[0] === LF) chunk = chunk.subarray(1);
     }
-    this.#cutter.write(chunk);
+    if (this.#cutter.passes(chunk)) {
+      if (emptyList(chunk, 0) === -1) return chunk;
+      this.events(chunk);
+    } else this.#cutter.write(chunk);
     return this.#taken();
   }
 
@@ -88,23 +93,27 @@ class Filter implements UsageFilter, EventSink {
   }
 
   events(bytes: Buffer): void {
-    if (!hasEmptyList(bytes)) {
+    let list = emptyList(bytes, 0);
+    if (list === -1) {
       this.#out.push(bytes);
       return;
     }
+    const next = endsIn(bytes);
+    let sent = 0;
     let start = 0;
-    let at = 0;
-    eachEvent(bytes, (event) => {
-      const end = at + event.length;
+    while (list !== -1) {
+      let end = next(bytes, start);
+      for (; end <= list; end = next(bytes, start)) start = end;
+      const event = bytes.subarray(start, end);
       if (isUsageOnly(event)) {
         this.usage = event;
-        if (at > start) this.#out.push(bytes.subarray(start, at));
-        start = end;
+        if (start > sent) this.#out.push(bytes.subarray(sent, start));
+        sent = end;
       }
-      at = end;
-      return false;
-    });
-    if (start < bytes.length) this.#out.push(start === 0 ? bytes : bytes.subarray(start));
+      start = end;
+      list = emptyList(bytes, end);
+    }
+    if (sent < bytes.length) this.#out.push(sent === 0 ? bytes : bytes.subarray(sent));
     else this.#lineMayEnd = bytes.at(-1) === CR;
   }
 
@@ -123,20 +132,21 @@ class Filter implements UsageFilter, EventSink {
 }
 
 /**
- * Whether `[` and `]` stand side by side, white space aside, as they must in the event that is looked for. A line end
- * between them may hide a `data:` in multi-line data, so that it says yes too.
+ * Where `[` and `]` next stand side by side, white space aside, as they must in the event that is looked for; -1 where
+ * they do not. A line end between them may hide a `data:` in multi-line data, so that it counts too.
  */
-function hasEmptyList(bytes: Buffer): boolean {
-  for (let open = bytes.indexOf(0x5b); open !== -1; open = bytes.indexOf(0x5b, open + 1)) {
+function emptyList(bytes: Buffer, from: number): number {
+  for (let open = bytes.indexOf(0x5b, from); open !== -1; open = bytes.indexOf(0x5b, open + 1)) {
     let at = open + 1;
     while (bytes[at] === 0x20 || bytes[at] === 0x09) at++;
-    if (bytes[at] === 0x5d || bytes[at] === LF || bytes[at] === CR) return true;
+    if (bytes[at] === 0x5d || bytes[at] === LF || bytes[at] === CR) return open;
   }
-  return false;
+  return -1;
 }
 
+/** Whether an event that holds an empty list has usage and nothing else for the client. */
 function isUsageOnly(event: Buffer): boolean {
-  if (!hasEmptyList(event) || event.indexOf("usage") === -1) return false;
+  if (event.indexOf(usageName) === -1) return false;
   const said = objectIn(jsonIn(serverEvent(event).data));
   if (said === undefined || !Array.isArray(said.choices) || listIn(said.choices).length > 0) return false;
   // An error is never withheld, whatever stands beside it.

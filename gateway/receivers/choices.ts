@@ -1,5 +1,5 @@
 // The dialect of answers that come as `choices`: chat completions and the older completions.
-import type { Dialect, Reading } from "./dialect.ts";
+import type { Dialect, Draft, Reading } from "./dialect.ts";
 import { errorIn } from "./failure.ts";
 import { type JsonObject, listIn, objectIn, textIn } from "./json.ts";
 import { tokensIn } from "./tokens.ts";
@@ -32,13 +32,13 @@ function read(value: unknown): Reading {
     over = true;
     if (choice?.index === 0 || choice?.index === undefined) finish ??= reason;
   }
-  return {
-    ...(model !== undefined && { model }),
-    ...(tokens !== undefined && { tokens }),
-    ...(finish !== undefined && { finish }),
-    ...(error !== undefined && { error }),
-    ...(over && { over }),
-  };
+  const reading: Draft = {};
+  if (model !== undefined) reading.model = model;
+  if (tokens !== undefined) reading.tokens = tokens;
+  if (finish !== undefined) reading.finish = finish;
+  if (error !== undefined) reading.error = error;
+  if (over) reading.over = over;
+  return reading;
 }
 
 const choicesOf = (value: unknown): JsonObject[] => {
@@ -78,11 +78,14 @@ const message = {
 
 export const choices: Dialect = {
   read,
-  isToken: (value) =>
-    choicesOf(value).some((choice) => {
-      const delta = messageOf(choice);
-      return written(choice.text) || (delta !== undefined && speaks(delta));
-    }),
+  isToken(value) {
+    for (const entry of listIn(objectIn(value)?.choices)) {
+      const choice = objectIn(entry);
+      const delta = choice && messageOf(choice);
+      if (written(choice?.text) || (delta !== undefined && speaks(delta))) return true;
+    }
+    return false;
+  },
   text: (value) => choicesOf(value).map(textOf).join(""),
   wanted: {
     model: "value",

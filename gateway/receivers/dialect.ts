@@ -8,6 +8,9 @@ export interface Reading extends Omit<AnswerFacts, "ended" | "estimatedOutput"> 
   readonly over?: boolean;
 }
 
+/** A reading that is being put together. */
+export type Draft = { -readonly [Key in keyof Reading]: Reading[Key] };
+
 /**
  * All functions are pure and take any JSON value; they read known members at their known places only, so that nothing a
  * user or a model has written can be taken for a fact.
@@ -24,4 +27,17 @@ export interface Dialect {
   readonly tokenMark?: string;
   /** Every event counts (sizes are summed up); else only the last few are read, where usage and finish stand. */
   readonly everyEvent?: boolean;
+}
+
+/** The facts in a reading. An estimate of 0 is none. */
+export function factsOf(reading: Reading, ended: boolean, estimatedOutput = 0): AnswerFacts {
+  const { model, tokens, media, finish, error } = reading;
+  const facts: { -readonly [Key in keyof AnswerFacts]: AnswerFacts[Key] } = { ended };
+  if (model !== undefined) facts.model = model;
+  if (tokens !== undefined) facts.tokens = tokens;
+  if (media !== undefined) facts.media = media;
+  if (finish !== undefined) facts.finish = finish;
+  if (error !== undefined) facts.error = error;
+  if (estimatedOutput > 0) facts.estimatedOutput = estimatedOutput;
+  return facts;
 }

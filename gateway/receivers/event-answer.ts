@@ -1,45 +1,60 @@
 // Reads an answer that is a stream of events: closely up to the first token, then cheaply, and its last events at the end.
 import type { Media } from "../../instrumentation/index.ts";
-import { EventCutter, type EventSink, eachEvent, eventStart, mayHoldError, serverEvent } from "../sse.ts";
+import { EventCutter, type EventSink } from "../event-cutter.ts";
+import { eachEvent, eventStart, mayHoldError, serverEvent } from "../sse.ts";
 import { BigEvent } from "./big-event.ts";
-import type { Dialect, Reading } from "./dialect.ts";
+import { type Dialect, type Draft, factsOf, type Reading } from "./dialect.ts";
 import { estimatedTokens, Sample } from "./event-sample.ts";
+import { EventTail } from "./event-tail.ts";
 import { errorBody } from "./failure.ts";
 import { jsonIn } from "./json.ts";
 import type { AnswerFacts, AnswerReader } from "./receiver.ts";
 
-/** Whole events kept for the end; the run that came last is kept whatever its size. */
-const tailBytes = 4 * 1024;
 /** How many of the last events are read at the end. Usage and finish stand in the last two or three. */
 const lastEvents = 32;
-/** However small they are, no more runs of events than this are kept. */
-const tailRuns = 64;
-/** Longer runs of events are kept as they are; there is room for one at most. */
-const copiedBytes = 2 * 1024;
 const done = "[DONE]";
-/** An event that was skimmed, in its place among runs of events that are still bytes. */
-interface Skimmed {
-  readonly value: unknown;
-}
+const none = Buffer.alloc(0);
 
 export class EventAnswer implements AnswerReader, EventSink {
   readonly #dialect: Dialect;
   readonly #cutter: EventCutter = new EventCutter(this);
   sawToken = false;
-  readonly #tail: (Buffer | Skimmed)[] = [];
-  #tailBytes = 0;
-  readonly #sample = new Sample();
+  readonly #tail: EventTail;
+  readonly #sample: Sample;
   #big: BigEvent | undefined = undefined;
   /** What was read on the way: errors, and everything where every event counts. */
   #found: Reading = {};
   #sawEvents = false;
+  /** Past the first token, chunks are only put by, and looked at when there are several. */
+  #flows = false;
 
   constructor(dialect: Dialect) {
     this.#dialect = dialect;
+    // One piece, and not of the pool, whose slab it would keep for the life of the stream.
+    const memory = dialect.everyEvent ? none : Buffer.allocUnsafeSlow(EventTail.bytes + Sample.bytes);
+    this.#tail = new EventTail(memory);
+    this.#sample = new Sample(memory.subarray(EventTail.bytes));
   }
 
   read(chunk: Buffer): void {
+    if (!this.#flows) this.#cut(chunk);
+    else if (!this.#tail.add(chunk)) this.#flow(chunk);
+  }
+
+  #cut(chunk: Buffer): void {
     this.#cutter.write(chunk);
+    this.#flows = this.sawToken && this.#cutter.between && this.#dialect.everyEvent !== true;
+  }
+
+  #flow(chunk: Buffer): void {
+    const tail = this.#tail;
+    this.#look(tail.take());
+    tail.makeRoom();
+    if (tail.add(chunk)) return;
+    // Too much to be put by: it is cut at once.
+    const open = tail.cutOpen();
+    if (open.length > 0) this.#cutter.write(open);
+    this.#cut(chunk);
   }
 
   events(bytes: Buffer): void {
@@ -49,11 +64,15 @@ export class EventAnswer implements AnswerReader, EventSink {
       return;
     }
     if (!this.sawToken) eachEvent(bytes, (event) => this.#lookForToken(event));
-    if (this.sawToken) this.#sample.add(bytes);
+    this.#look(bytes);
+    this.#tail.keep(bytes);
+  }
+
+  /** Looks at a run of whole events. */
+  #look(events: Buffer): void {
+    if (this.sawToken) this.#sample.add(events);
     // An error in another form is found all the same where it is among the last events, as errors are.
-    if (mayHoldError(bytes)) eachEvent(bytes, (event) => this.#lookForError(event));
-    // A copy, where it is short: a view would keep the memory of the whole chunk.
-    this.#keep(bytes.length <= copiedBytes ? Buffer.from(bytes) : bytes, bytes.length);
+    if (mayHoldError(events)) eachEvent(events, (event) => this.#lookForError(event));
   }
 
   piece(bytes: Buffer, ends: boolean): void {
@@ -66,20 +85,19 @@ export class EventAnswer implements AnswerReader, EventSink {
 
   finish(): AnswerFacts {
     const rest = this.#cutter.rest();
-    if (this.#big !== undefined) this.#bigEnds();
+    if (this.#flows) this.#look(this.#tail.takeRest());
+    else if (this.#big !== undefined) this.#bigEnds();
     else if (rest.length > 0) {
       // A body that is no stream at all, e.g. JSON under the wrong content type.
-      if (!this.#sawEvents && rest[0] === 0x7b)
-        return { ...facts(this.#dialect.read(jsonIn(rest.toString()))), ended: true };
+      if (!this.#sawEvents && rest[0] === 0x7b) return factsOf(this.#dialect.read(jsonIn(rest.toString())), true);
       // A last event that lacks its blank line: its data counts where it is whole.
       this.events(rest);
     }
     const found = this.#readTail();
     const ended = found.over === true || found.error !== undefined;
     const { text } = this.#dialect;
-    if (found.tokens !== undefined || text === undefined || !this.sawToken) return { ...facts(found), ended };
-    const estimatedOutput = estimatedTokens(this.#sample, text);
-    return { ...facts(found), ended, ...(estimatedOutput > 0 && { estimatedOutput }) };
+    if (found.tokens !== undefined || text === undefined || !this.sawToken) return factsOf(found, ended);
+    return factsOf(found, ended, estimatedTokens(this.#sample, text));
   }
 
   #lookForToken(event: Buffer): boolean {
@@ -109,39 +127,37 @@ export class EventAnswer implements AnswerReader, EventSink {
       return;
     }
     if (!this.sawToken) this.sawToken = this.#dialect.isToken(value);
-    this.#keep({ value }, 0);
-  }
-
-  #keep(events: Buffer | Skimmed, bytes: number): void {
-    this.#tail.push(events);
-    this.#tailBytes += bytes;
-    while (this.#tail.length > 1) {
-      const [oldest] = this.#tail;
-      const size = Buffer.isBuffer(oldest) ? oldest.length : 0;
-      if (this.#tailBytes - size < tailBytes && this.#tail.length <= tailRuns) return;
-      this.#tail.shift();
-      this.#tailBytes -= size;
-    }
+    this.#tail.keepValue(value);
   }
 
   /** From the last event backwards: what is said later counts. */
-  #readTail(): Reading {
-    let found: Reading = this.#found;
+  #readTail(): Draft {
+    const found: Draft = { ...this.#found };
     let looks = lastEvents;
-    for (const events of this.#tail.toReversed()) {
+    for (const events of this.#tail.entries().toReversed()) {
       if (!Buffer.isBuffer(events)) {
-        found = { ...this.#dialect.read(events.value), ...found };
+        fill(found, this.#dialect.read(events.value));
         continue;
       }
       for (let end = events.length; end > 0; ) {
         if (looks-- === 0 || (found.tokens !== undefined && found.finish !== undefined)) return found;
         const start = eventStart(events, end);
-        found = { ...reading(this.#dialect, parsed(events.subarray(start, end))), ...found };
+        fill(found, reading(this.#dialect, parsed(events.subarray(start, end))));
         end = start;
       }
     }
     return found;
   }
+}
+
+/** Adds what is not known yet. */
+function fill(found: Draft, more: Reading): void {
+  if (found.model === undefined && more.model !== undefined) found.model = more.model;
+  if (found.tokens === undefined && more.tokens !== undefined) found.tokens = more.tokens;
+  if (found.media === undefined && more.media !== undefined) found.media = more.media;
+  if (found.finish === undefined && more.finish !== undefined) found.finish = more.finish;
+  if (found.error === undefined && more.error !== undefined) found.error = more.error;
+  if (found.over === undefined && more.over !== undefined) found.over = more.over;
 }
 
 interface Parsed {
@@ -174,8 +190,4 @@ function summed(before: Reading, after: Reading): Reading {
     if (one !== undefined && other !== undefined) media[size] = one + other;
   }
   return { ...both, media };
-}
-
-function facts({ over: _, ...rest }: Reading): Omit<Reading, "over"> {
-  return rest;
 }

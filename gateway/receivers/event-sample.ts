@@ -6,18 +6,24 @@ import { jsonIn } from "./json.ts";
 const sampleBytes = 1024;
 
 export class Sample {
-  readonly #runs: Buffer[] = [];
+  /** How much memory it wants to be given. */
+  static readonly bytes: number = sampleBytes;
+  readonly #bytes: Buffer;
   #kept = 0;
   #seen = 0;
+
+  constructor(memory: Buffer) {
+    this.#bytes = memory;
+  }
 
   /** Takes in a run of whole events. */
   add(events: Buffer): void {
     this.#seen += events.length;
     const room = sampleBytes - this.#kept;
-    if (room <= 0) return;
+    if (room === 0) return;
     // A copy, so that a short sample does not keep a long chunk in memory.
-    const kept = Buffer.from(events.subarray(0, room));
-    this.#runs.push(kept);
+    const kept = events.length <= room ? events : events.subarray(0, room);
+    this.#bytes.set(kept, this.#kept);
     this.#kept += kept.length;
   }
 
@@ -28,7 +34,7 @@ export class Sample {
 
   /** The sampled events' bytes (the last event may be cut), and how many bytes there were in all. */
   get taken(): { readonly events: Buffer; readonly seen: number } {
-    return { events: Buffer.concat(this.#runs), seen: this.#seen };
+    return { events: this.#bytes.subarray(0, this.#kept), seen: this.#seen };
   }
 }
 

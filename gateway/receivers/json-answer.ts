@@ -1,6 +1,6 @@
 // Reads an answer that is one JSON value: parsed whole while it is small, skimmed as it streams by when it is not.
 import { Skimmer } from "../skim.ts";
-import type { Dialect } from "./dialect.ts";
+import { type Dialect, factsOf } from "./dialect.ts";
 import { tokensOfLength, tokensOfTexts } from "./estimate.ts";
 import { errorBody } from "./failure.ts";
 import { jsonIn } from "./json.ts";
@@ -41,10 +41,9 @@ export class JsonAnswer implements AnswerReader {
     const text = only !== undefined && this.#held.length === 1 ? only.toString() : Buffer.concat(this.#held).toString();
     const value = this.#skimmer === undefined ? jsonIn(text) : this.#skimmer.end();
     if (this.#head.status >= 400) return this.#failed(value, text);
-    const { over: _, ...facts } = this.#dialect.read(value);
-    if (facts.tokens !== undefined || facts.error !== undefined) return { ...facts, ended: true };
-    const estimatedOutput = this.#estimate(value);
-    return { ...facts, ended: true, ...(estimatedOutput && { estimatedOutput }) };
+    const reading = this.#dialect.read(value);
+    if (reading.tokens !== undefined || reading.error !== undefined) return factsOf(reading, true);
+    return factsOf(reading, true, this.#estimate(value));
   }
 
   #failed(value: unknown, text: string): AnswerFacts {

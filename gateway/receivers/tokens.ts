@@ -44,18 +44,18 @@ export function tokensIn(value: unknown): Tokens | undefined {
   const audioOutput = countIn(made.audio_tokens);
   const imageInput = countIn(read.image_tokens);
   const imageOutput = countIn(made.image_tokens);
-  return {
-    ...(input !== undefined && { input }),
-    ...(output !== undefined && { output }),
-    ...(cachedInput !== undefined && { cachedInput }),
-    ...(cachedAudioInput !== undefined && { cachedAudioInput }),
-    ...(cacheWrite !== undefined && { cacheWrite }),
-    ...(reasoning !== undefined && { reasoning }),
-    ...(audioInput !== undefined && { audioInput }),
-    ...(audioOutput !== undefined && { audioOutput }),
-    ...(imageInput !== undefined && { imageInput }),
-    ...(imageOutput !== undefined && { imageOutput }),
-  };
+  const tokens: { -readonly [Key in keyof Tokens]: Tokens[Key] } = {};
+  if (input !== undefined) tokens.input = input;
+  if (output !== undefined) tokens.output = output;
+  if (cachedInput !== undefined) tokens.cachedInput = cachedInput;
+  if (cachedAudioInput !== undefined) tokens.cachedAudioInput = cachedAudioInput;
+  if (cacheWrite !== undefined) tokens.cacheWrite = cacheWrite;
+  if (reasoning !== undefined) tokens.reasoning = reasoning;
+  if (audioInput !== undefined) tokens.audioInput = audioInput;
+  if (audioOutput !== undefined) tokens.audioOutput = audioOutput;
+  if (imageInput !== undefined) tokens.imageInput = imageInput;
+  if (imageOutput !== undefined) tokens.imageOutput = imageOutput;
+  return tokens;
 }
 
 const none: JsonObject = {};
