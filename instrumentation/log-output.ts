@@ -41,7 +41,7 @@ const gatherChars = 16 * 1024;
 const gatherMillis = 25;
 
 /**
- * Lines go out together: a write to a file blocks, and costs as much as several lines do to make (3.5 µs against 1.4).
+ * Lines go out together: a write to a file blocks, and costs as much as several lines do to make (3.5 µs against 1).
  * A person at a terminal gets those of each turn of the event loop at its end. Lines that wait keep the process, and
  * go out when it exits all the same. A pipe or a socket takes them in its own time. Memory is bounded by `maxBuffered`,
  * so that a blocked reader costs lines and never traffic. A destination that fails loses lines too, counted, and does

@@ -170,6 +170,39 @@ describe("a line is what JSON.stringify makes of the flat object", () => {
     },
   );
 
+  test("of exchanges that differ in one member, in turns", () => {
+    const completed = { kind: "completed", status: 200, finish: "stop" } as const;
+    const variants = [
+      {},
+      { operation: "response" },
+      { method: "GET" },
+      { endpoint: "/v1/responses" },
+      { model: { requested: "other", served: "gpt-4o-mini-2024-07-18" } },
+      { model: { requested: "gpt-4o-mini" } },
+      { model: { served: "gpt-4o-mini-2024-07-18" } },
+      { model: {} },
+      { model: { requested: "m" } },
+      { model: { requested: "m", served: "m" } },
+      { attempts: [] },
+      { attempts: [sampleAttempt, sampleAttempt] },
+      { attempts: [{ ...sampleAttempt, backend: "spare" }] },
+      { outcome: { ...completed, status: 201 } },
+      { outcome: { ...completed, finish: "length" } },
+      { outcome: { ...completed, finish: "" } },
+      { streamed: false },
+      { cache: "hit" },
+      { usageSource: "estimated" },
+      { model: { requested: "x".repeat(2_000) } },
+    ] satisfies Partial<Exchange>[];
+    for (let round = 0; round < 3; round++) {
+      for (const changes of variants) {
+        // Next to a kind that was just written, and among more than are kept.
+        for (const exchange of [sampleExchange(), sampleExchange(changes), sampleExchange(changes)])
+          expect(line(exchange, "info")).toBe(reference(exchange));
+      }
+    }
+  });
+
   test("of 5,000 random exchanges with odd texts and odd numbers", () => {
     for (let round = 0; round < 5_000; round++) {
       const exchange = anyExchange();

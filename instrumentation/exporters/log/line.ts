@@ -1,6 +1,7 @@
 // The line of one exchange: flat JSON with stable names, written member by member.
-import { answeringAttempt, type Exchange } from "../../exchange.ts";
+import type { Exchange, Outcome } from "../../exchange.ts";
 import type { LogLevel } from "../../settings.ts";
+import { kinds } from "./kinds.ts";
 import { escaped, isoTimes, numeral, secondsText, usdText } from "./text.ts";
 
 const isoTime = isoTimes();
@@ -13,22 +14,12 @@ const isoTime = isoTimes();
  * Ids of ours are hexadecimal and need no escaping, nor do words of a closed set; every other text is looked at.
  */
 export function line(exchange: Exchange, level: LogLevel): string {
-  const { outcome, phases, tokens, caller, purpose, trace, cost, media, model, bytes } = exchange;
+  const { phases, tokens, caller, purpose, trace, cost, media, bytes } = exchange;
   const endedAt = exchange.openedAt + exchange.totalSeconds * 1000;
-  const method = escaped(exchange.method);
-  const endpoint = escaped(exchange.endpoint);
-  const requested = model.requested === undefined ? undefined : escaped(model.requested);
-  const subject = requested === undefined ? `${method} ${endpoint}` : `${exchange.operation} ${requested}`;
   return (
     `{"level":"${level}","time":"${isoTime(endedAt)}","id":"${exchange.id}"` +
     `,"trace_id":"${trace.traceId}","span_id":"${trace.spanId}"` +
-    `,"operation":"${exchange.operation}","method":"${method}","endpoint":"${endpoint}"` +
-    (requested === undefined ? "" : `,"model":"${requested}"`) +
-    text(',"served_model":"', model.served) +
-    text(',"backend":"', answeringAttempt(exchange)?.backend) +
-    `,"attempts":${exchange.attempts.length},"status":${numeral(outcome.status)},"outcome":"${outcome.kind}"` +
-    ending(exchange) +
-    `,"streamed":${exchange.streamed},"cache":"${exchange.cache}"` +
+    kindMembers(exchange) +
     `,"duration_seconds":${secondsText(exchange.totalSeconds)}` +
     (exchange.firstTokenSeconds === undefined
       ? ""
@@ -50,7 +41,7 @@ export function line(exchange: Exchange, level: LogLevel): string {
     text(',"client_request_id":"', caller.requestId) +
     text(',"client_address":"', caller.address) +
     text(',"user_agent":"', caller.userAgent) +
-    `,"msg":"${sentence(exchange, subject)}"}\n`
+    `,"msg":"${sentence(exchange)}"}\n`
   );
 }
 
@@ -62,7 +53,18 @@ const text = (name: string, value: string | undefined): string =>
 const count = (name: string, value: number | undefined): string =>
   value === undefined ? "" : `${name}${numeral(value)}`;
 
-function ending({ outcome }: Exchange): string {
+const kindMembers = kinds(
+  ({ outcome, model, operation, method, endpoint, attempts, streamed, cache }) =>
+    `,"operation":"${operation}","method":"${escaped(method)}","endpoint":"${escaped(endpoint)}"` +
+    text(',"model":"', model.requested) +
+    text(',"served_model":"', model.served) +
+    text(',"backend":"', attempts.at(-1)?.backend) +
+    `,"attempts":${attempts.length},"status":${numeral(outcome.status)},"outcome":"${outcome.kind}"` +
+    ending(outcome) +
+    `,"streamed":${streamed},"cache":"${cache}"`,
+);
+
+function ending(outcome: Outcome): string {
   switch (outcome.kind) {
     case "completed":
       return outcome.finish === "" ? "" : `,"finish":"${escaped(outcome.finish)}"`;
@@ -96,7 +98,11 @@ const costs = (cost: NonNullable<Exchange["cost"]>): string =>
       `,"price":"${escaped(cost.price)}"`;
 
 /** What happened, for a person: `chat demo 200 in 412 ms`, `chat demo 502 failed (unreachable) in 3.1 s`. */
-function sentence({ outcome, totalSeconds }: Exchange, subject: string): string {
+function sentence({ operation, method, endpoint, model, outcome, totalSeconds }: Exchange): string {
+  const subject =
+    model.requested === undefined
+      ? `${escaped(method)} ${escaped(endpoint)}`
+      : `${operation} ${escaped(model.requested)}`;
   const time = totalSeconds < 10 ? `${Math.round(totalSeconds * 1000)} ms` : `${totalSeconds.toFixed(1)} s`;
   switch (outcome.kind) {
     case "completed":

@@ -12,6 +12,8 @@ export const numeral = (value: number): string => (Number.isFinite(value) ? `${v
 /** `000` to `999`, and the same without zeros at the end. */
 const digits = Array.from({ length: 1_000 }, (_, number) => String(number).padStart(3, "0"));
 const lastDigits = digits.map((three) => three.replace(/0+$/, ""));
+/** `0.000` to `0.999`: most times are less than a second. */
+const fractions = digits.map((three) => `0.${three}`);
 
 /** Decimals of up to 15 digits come back from a double as they were, so that they may be written digit by digit. */
 const exactBelow = 1e15;
@@ -23,6 +25,7 @@ const exactBelow = 1e15;
 export function secondsText(seconds: number): string {
   const micros = Math.round(seconds * 1e6);
   if (!(micros >= 0 && micros < exactBelow)) return numeral(micros / 1e6);
+  if (micros < 1e6) return fraction(micros);
   const whole = Math.floor(micros / 1e6);
   const rest = micros - whole * 1e6;
   return rest === 0 ? `${whole}` : `${whole}.${sixDigits(rest)}`;
@@ -41,6 +44,14 @@ export function usdText(nanoUsd: number): string {
   if (nanos === 0) return rest === 0 ? `${whole}` : `${whole}.${sixDigits(micros)}`;
   const thousands = Math.floor(micros / 1e3);
   return `${whole}.${digits[thousands]}${digits[micros - thousands * 1e3]}${lastDigits[nanos]}`;
+}
+
+/** As many millionths, less than a million. */
+function fraction(millionths: number): string {
+  const thousands = Math.floor(millionths / 1e3);
+  const rest = millionths - thousands * 1e3;
+  if (rest > 0) return `${fractions[thousands]}${lastDigits[rest]}`;
+  return thousands === 0 ? "0" : `0.${lastDigits[thousands]}`;
 }
 
 /** The fraction that so many millionths are, more than none, without zeros at its end. */

@@ -1,6 +1,6 @@
 // Remembers what each combination of names was resolved to, within bounds.
 import { ownText } from "../../own-text.ts";
-import { recent } from "./recent.ts";
+import { recent } from "../../recent.ts";
 
 /** What decides about a price. `served` and `requested` are empty where they are unknown. */
 export interface Names {

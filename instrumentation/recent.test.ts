@@ -1,4 +1,4 @@
-// Facts about the memory of resolved models.
+// Facts about the memory of what was asked for lately.
 import { expect, test } from "vitest";
 import { recent } from "./recent.ts";
 
