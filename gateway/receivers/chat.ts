@@ -18,8 +18,10 @@ export const chat: Receiver = {
   body: "json",
   metered: true,
   readRequest(body) {
+    const facts = streamFacts(body);
     const messages = objectIn(body)?.messages;
-    return { ...streamFacts(body), ...(Array.isArray(messages) && { messageCount: messages.length }) };
+    if (Array.isArray(messages)) facts.messageCount = messages.length;
+    return facts;
   },
   readAnswer: (head, request) => answerReader(choices, head, request),
   estimateInput(body) {

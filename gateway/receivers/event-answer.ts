@@ -49,8 +49,7 @@ export class EventAnswer implements AnswerReader, EventSink {
   #flow(chunk: Buffer): void {
     const tail = this.#tail;
     this.#look(tail.take());
-    tail.makeRoom();
-    if (tail.add(chunk)) return;
+    if (tail.addWithRoom(chunk)) return;
     // Too much to be put by: it is cut at once.
     const open = tail.cutOpen();
     if (open.length > 0) this.#cutter.write(open);
@@ -63,13 +62,14 @@ export class EventAnswer implements AnswerReader, EventSink {
       eachEvent(bytes, (event) => this.#take(parsed(event)));
       return;
     }
-    if (!this.sawToken) eachEvent(bytes, (event) => this.#lookForToken(event));
+    if (!this.sawToken) this.#lookForTokens(bytes);
     this.#look(bytes);
     this.#tail.keep(bytes);
   }
 
   /** Looks at a run of whole events. */
   #look(events: Buffer): void {
+    if (events.length === 0) return;
     if (this.sawToken) this.#sample.add(events);
     // An error in another form is found all the same where it is among the last events, as errors are.
     if (mayHoldError(events)) eachEvent(events, (event) => this.#lookForError(event));
@@ -98,6 +98,17 @@ export class EventAnswer implements AnswerReader, EventSink {
     const { text } = this.#dialect;
     if (found.tokens !== undefined || text === undefined || !this.sawToken) return factsOf(found, ended);
     return factsOf(found, ended, estimatedTokens(this.#sample, text));
+  }
+
+  /** The first event comes last: a stream's first one names the role, and most often says nothing yet. */
+  #lookForTokens(events: Buffer): void {
+    let first: Buffer | undefined;
+    eachEvent(events, (event) => {
+      if (first !== undefined) return this.#lookForToken(event);
+      first = event;
+      return false;
+    });
+    if (first !== undefined && !this.sawToken) this.#lookForToken(first);
   }
 
   #lookForToken(event: Buffer): boolean {

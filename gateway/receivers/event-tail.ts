@@ -53,8 +53,15 @@ export class EventTail {
     return added;
   }
 
-  /** Makes what room there is by dropping the oldest events. */
-  makeRoom(): void {
+  /** Adds bytes as `add` does, and drops the oldest events for them. */
+  addWithRoom(bytes: Buffer): boolean {
+    // What is kept leaves no room for these, whatever is dropped.
+    if (bytes.length > windowBytes - keptBytes && this.#taken >= keptBytes) return false;
+    this.#makeRoom();
+    return this.add(bytes);
+  }
+
+  #makeRoom(): void {
     const surplus = this.#taken - keptBytes;
     if (surplus < 0) return;
     const from = eventStart(this.#window, surplus + 1);
@@ -74,10 +81,7 @@ export class EventTail {
 
   /** Adds a run of whole events that need not be taken. No event may be open. */
   keep(events: Buffer): void {
-    if (!this.add(events)) {
-      this.makeRoom();
-      if (!this.add(events)) this.#keepLong(events);
-    }
+    if (!this.add(events) && !this.addWithRoom(events)) this.#keepLong(events);
     this.#taken = this.#end;
   }
 

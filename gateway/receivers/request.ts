@@ -11,19 +11,21 @@ const maxUserCharacters = 256;
  * Model, stream, user and metadata of a request body. A multipart body is given as its fields, where everything is
  * text: `"true"` asks for a stream too.
  */
-export function commonFacts(body: unknown): RequestFacts {
+export function commonFacts(body: unknown): DraftFacts {
   const request = objectIn(body);
   if (request === undefined) return { streamed: false };
+  const facts: DraftFacts = { streamed: request.stream === true || request.stream === "true" };
   const model = textIn(request.model);
-  const user = (textIn(request.safety_identifier) ?? textIn(request.user))?.slice(0, maxUserCharacters);
+  const user = textIn(request.safety_identifier) ?? textIn(request.user);
   const metadata = metadataIn(request.metadata);
-  return {
-    ...(model !== undefined && { model }),
-    streamed: request.stream === true || request.stream === "true",
-    ...(user !== undefined && { user }),
-    ...(metadata !== undefined && { metadata }),
-  };
+  if (model !== undefined) facts.model = model;
+  if (user !== undefined) facts.user = user.slice(0, maxUserCharacters);
+  if (metadata !== undefined) facts.metadata = metadata;
+  return facts;
 }
+
+/** Facts that are being put together. */
+export type DraftFacts = { -readonly [Key in keyof RequestFacts]: RequestFacts[Key] };
 
 /** OpenAI's limits hold: 16 pairs, keys of 64 characters. Values are cut to 128; what is no text is left out. */
 function metadataIn(value: unknown): Readonly<Record<string, string>> | undefined {
@@ -39,10 +41,10 @@ function metadataIn(value: unknown): Readonly<Record<string, string>> | undefine
 }
 
 /** Facts of a request that is streamed as chat and completions are: usage comes only where it is asked for. */
-export function streamFacts(body: unknown): RequestFacts {
+export function streamFacts(body: unknown): DraftFacts {
   const facts = commonFacts(body);
-  if (!facts.streamed) return facts;
-  return { ...facts, asksForUsage: objectIn(objectIn(body)?.stream_options)?.include_usage === true };
+  if (facts.streamed) facts.asksForUsage = objectIn(objectIn(body)?.stream_options)?.include_usage === true;
+  return facts;
 }
 
 /** `server_label` of each MCP tool. */

@@ -1,6 +1,6 @@
 // Responses that are made: created, compacted from older ones, or only counted.
 import { answerReader, plainReader } from "./answer.ts";
-import type { Dialect, Reading } from "./dialect.ts";
+import type { Dialect, Draft, Reading } from "./dialect.ts";
 import { textsOf, tokensOfTexts } from "./estimate.ts";
 import { errorIn } from "./failure.ts";
 import { type JsonObject, listIn, objectIn, textIn } from "./json.ts";
@@ -16,13 +16,13 @@ function readResponse(response: JsonObject, over: boolean): Reading {
   const tokens = tokensIn(response.usage);
   const finish = over ? textIn(response.status) : undefined;
   const error = errorIn(response);
-  return {
-    ...(model !== undefined && { model }),
-    ...(tokens !== undefined && { tokens }),
-    ...(finish !== undefined && { finish }),
-    ...(error !== undefined && { error }),
-    ...(over && { over }),
-  };
+  const reading: Draft = {};
+  if (model !== undefined) reading.model = model;
+  if (tokens !== undefined) reading.tokens = tokens;
+  if (finish !== undefined) reading.finish = finish;
+  if (error !== undefined) reading.error = error;
+  if (over) reading.over = over;
+  return reading;
 }
 
 function read(value: unknown): Reading {
@@ -81,15 +81,14 @@ const receiver = (path: string): Receiver => ({
   body: "json",
   metered: true,
   readRequest(body) {
+    const facts = commonFacts(body);
     const request = objectIn(body);
     const input = request?.input;
-    const messageCount = Array.isArray(input) ? input.length : typeof input === "string" ? 1 : undefined;
+    if (Array.isArray(input)) facts.messageCount = input.length;
+    else if (typeof input === "string") facts.messageCount = 1;
     const mcpServers = mcpServersIn(request?.tools);
-    return {
-      ...commonFacts(body),
-      ...(messageCount !== undefined && { messageCount }),
-      ...(mcpServers.length > 0 && { mcpServers }),
-    };
+    if (mcpServers.length > 0) facts.mcpServers = mcpServers;
+    return facts;
   },
   readAnswer: (head, request) => answerReader(dialect, head, request),
   estimateInput(body) {

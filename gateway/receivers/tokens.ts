@@ -2,14 +2,6 @@
 import type { Tokens } from "../../instrumentation/index.ts";
 import { countIn, type JsonObject, objectIn } from "./json.ts";
 
-const first = (...values: readonly unknown[]): number | undefined => {
-  for (const value of values) {
-    const count = countIn(value);
-    if (count !== undefined) return count;
-  }
-  return undefined;
-};
-
 /**
  * Reads a `usage` object: chat and completions (`prompt_tokens`…), Responses, images, audio and realtime
  * (`input_tokens`…), DeepSeek (`prompt_cache_hit_tokens`), Moonshot (`cached_tokens` beside the totals), LiteLLM and
@@ -19,26 +11,32 @@ const first = (...values: readonly unknown[]): number | undefined => {
 export function tokensIn(value: unknown): Tokens | undefined {
   const usage = objectIn(value);
   if (usage === undefined) return undefined;
-  const input = first(usage.prompt_tokens, usage.input_tokens);
-  const stated = first(usage.completion_tokens, usage.output_tokens);
+  const input = countIn(usage.prompt_tokens) ?? countIn(usage.input_tokens);
+  const stated = countIn(usage.completion_tokens) ?? countIn(usage.output_tokens);
   if (input === undefined && stated === undefined) return undefined;
-  const read = details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details");
-  const made = details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details");
-  const reasoning = first(made.reasoning_tokens, usage.reasoning_tokens);
+  const read =
+    objectIn(usage.prompt_tokens_details) ??
+    objectIn(usage.input_tokens_details) ??
+    objectIn(usage.input_token_details) ??
+    none;
+  const made =
+    objectIn(usage.completion_tokens_details) ??
+    objectIn(usage.output_tokens_details) ??
+    objectIn(usage.output_token_details) ??
+    none;
+  const reasoning = countIn(made.reasoning_tokens) ?? countIn(usage.reasoning_tokens);
   const output = withReasoning(input, stated, reasoning, countIn(usage.total_tokens));
-  const cachedInput = first(
-    read.cached_tokens,
-    usage.prompt_cache_hit_tokens,
-    usage.cached_tokens,
-    usage.cache_read_input_tokens,
-  );
-  const cacheWrite = first(
-    read.cache_write_tokens,
-    read.cache_creation_tokens,
-    read.cache_creation_input_tokens,
-    usage.cache_write_tokens,
-    usage.cache_creation_input_tokens,
-  );
+  const cachedInput =
+    countIn(read.cached_tokens) ??
+    countIn(usage.prompt_cache_hit_tokens) ??
+    countIn(usage.cached_tokens) ??
+    countIn(usage.cache_read_input_tokens);
+  const cacheWrite =
+    countIn(read.cache_write_tokens) ??
+    countIn(read.cache_creation_tokens) ??
+    countIn(read.cache_creation_input_tokens) ??
+    countIn(usage.cache_write_tokens) ??
+    countIn(usage.cache_creation_input_tokens);
   const cachedAudioInput = countIn(objectIn(read.cached_tokens_details)?.audio_tokens);
   const audioInput = countIn(read.audio_tokens);
   const audioOutput = countIn(made.audio_tokens);
@@ -59,14 +57,6 @@ export function tokensIn(value: unknown): Tokens | undefined {
 }
 
 const none: JsonObject = {};
-
-function details(usage: JsonObject, ...names: readonly string[]): JsonObject {
-  for (const name of names) {
-    const found = objectIn(usage[name]);
-    if (found !== undefined) return found;
-  }
-  return none;
-}
 
 /**
  * Output with its reasoning. xAI states `completion_tokens` without reasoning; its own total gives that away, since
