@@ -5,6 +5,7 @@ import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { hangUp } from "./reply.ts";
 import type { Decoder, Tap } from "./tap.ts";
+import { Withholding } from "./withholding.ts";
 
 /** Takes chunks, gives what the client may see of them. */
 interface ClientFilter {
@@ -14,6 +15,8 @@ interface ClientFilter {
 
 /** Who hears of an answer's end. */
 export interface AnswerEvents {
+  /** A withheld answer is over before the client had anything of it: true when it is none, and is not to be sent. */
+  rejects(): boolean;
   /** The answer is whole, and its last byte is about to go out. */
   whole(): void;
   /** The answer cannot be sent on after all, by the backend's fault or ours; it is cut then. */
@@ -35,6 +38,8 @@ export interface AnswerOptions {
   readonly filter: ClientFilter | undefined;
   /** The encoding that has to be undone before the filter. */
   readonly decode: Decoder | undefined;
+  /** Nothing goes out before the first token, or the end: if the answer fails until then, another can be had. */
+  readonly withheld: boolean;
 }
 
 const empty = Buffer.alloc(0);
@@ -44,6 +49,7 @@ export class Answer {
   readonly #options: AnswerOptions;
   /** What came since the last write, as it came: not yet watched, not yet filtered. */
   readonly #pending: Buffer[] = [];
+  #withheld: Withholding | undefined;
   #scheduled = false;
   #ended = false;
   /** Nothing more will come, in order or not. */
@@ -58,6 +64,7 @@ export class Answer {
   /** The head goes out at the end of this tick, with what came by then. */
   constructor(options: AnswerOptions) {
     this.#options = options;
+    if (options.withheld) this.#withheld = new Withholding();
     if (options.decode) this.#readFrom(options.decode);
     this.#schedule();
   }
@@ -105,6 +112,8 @@ export class Answer {
     this.#trailers = trailers;
     if (this.#options.decode) this.#options.decode.end();
     else this.#last();
+    // Whoever tries again has to know before the attempt counts as answered.
+    if (this.#withheld) this.flushScheduled();
   }
 
   /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
@@ -195,10 +204,28 @@ export class Answer {
     return rest.length === 0 ? seen : Buffer.concat([seen, rest]);
   }
 
+  /** What is to go out now; `undefined` while it is withheld. */
+  #due(): Buffer | undefined {
+    const bytes = this.#watched();
+    const withheld = this.#withheld;
+    if (withheld === undefined) return bytes;
+    const { tap, events } = this.#options;
+    withheld.keep(bytes);
+    if (this.#ended && events.rejects()) {
+      this.#deaf = true;
+      return undefined;
+    }
+    if (!this.#isLast && tap?.sawToken !== true && !withheld.isFull) return undefined;
+    this.#withheld = undefined;
+    return withheld.take();
+  }
+
   #flush(): void {
     if (this.#deaf) return;
+    const due = this.#due();
+    if (due === undefined) return;
     const { res, head, draft, tap, now } = this.#options;
-    const bytes = this.#filtered(this.#watched());
+    const bytes = this.#filtered(due);
     draft.responseBytes += bytes.length;
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { ExchangeDraft, OpenAttempt } from "../instrumentation/index.ts";
 import { attemptFailure, inWords } from "./attempt-failure.ts";
+import type { Timeouts } from "./config/config.ts";
 import { ClientLeft, type FailureKind } from "./errors.ts";
 import { type ReceivedHead, receivedHead, textHeaders } from "./received-head.ts";
 import type { Connection, Transport } from "./transport.ts";
@@ -21,6 +22,8 @@ export type Ending =
 export interface HeldAnswer {
   readonly head: ReceivedHead;
   readonly body: Buffer;
+  /** There was more of it than is kept. */
+  readonly isCut: boolean;
 }
 
 /** Where an answer's parts go as they come. */
@@ -43,6 +46,7 @@ export interface Flow {
 export interface AttemptOptions {
   readonly transport: Transport;
   readonly connection: Connection;
+  readonly timeouts: Timeouts;
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
@@ -62,7 +66,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #options: AttemptOptions;
   #resolve: (ending: Ending) => void = () => {};
   #controller: Dispatcher.DispatchController | undefined;
-  #cancelled: "client" | "total" | undefined;
+  #cancelled: "client" | "total" | "connect" | undefined;
   #done = false;
   #reused = false;
   #held: Buffer[] | undefined;
@@ -70,17 +74,26 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Of an answer that is kept back. */
   #head: ReceivedHead | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #connecting: NodeJS.Timeout | undefined;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const { transport, connection, method, path, headers, body } = options;
-    const total = transport.backend.timeouts.total;
+    const { transport, connection, timeouts, method, path, headers, body } = options;
+    const { total, connect, firstByte, idle } = timeouts;
+    const usual = transport.backend.timeouts;
     if (total > 0) this.#timer = setTimeout(() => this.#cut("total"), total * 1000);
+    // A longer one than the connection's own is of no use.
+    if (connect > 0 && (connect < usual.connect || usual.connect === 0) && !connection.connected) {
+      this.#connecting = setTimeout(() => this.#cut("connect"), connect * 1000);
+    }
     try {
-      connection.client.dispatch({ method, path, headers, body, idempotent: false }, this);
+      const request: Dispatcher.DispatchOptions = { method, path, headers, body, idempotent: false };
+      if (firstByte !== usual.firstByte) request.headersTimeout = firstByte * 1000;
+      if (idle !== usual.idle) request.bodyTimeout = idle * 1000;
+      connection.client.dispatch(request, this);
     } catch (error) {
       this.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
     }
@@ -90,7 +103,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#cut("client");
   }
 
-  #cut(why: "client" | "total"): void {
+  #cut(why: "client" | "total" | "connect"): void {
     if (this.#done || this.#cancelled !== undefined) return;
     this.#cancelled = why;
     if (this.#controller) this.#controller.abort(new Error("cancelled"));
@@ -101,7 +114,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #finish(ending: Ending): void {
     if (this.#done) return;
     this.#done = true;
-    clearTimeout(this.#timer);
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#connecting) clearTimeout(this.#connecting);
     const { open, transport, connection, now } = this.#options;
     open.endedAt = now();
     transport.release(connection);
@@ -110,6 +124,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    if (this.#connecting) clearTimeout(this.#connecting);
     const { draft, open, now, connection, body } = this.#options;
     this.#reused = connection.reused();
     open.connectedAt = now();
@@ -152,7 +167,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#held !== undefined && this.#head !== undefined) {
-      this.#finish({ kind: "held", answer: { head: this.#head, body: Buffer.concat(this.#held) } });
+      const body = Buffer.concat(this.#held);
+      this.#finish({ kind: "held", answer: { head: this.#head, body, isCut: body.length < this.#heldLength } });
       return;
     }
     this.#options.sink.end(textHeaders(controller.rawTrailers));
@@ -163,9 +179,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const answering = this.#options.open.firstByteAt !== undefined;
     if (this.#cancelled === "client" || error instanceof ClientLeft) this.#finish({ kind: "cancelled" });
     else {
-      const failure = this.#cancelled === "total" ? "total_timeout" : attemptFailure(error, answering);
+      const failure = this.#cancelled === undefined ? attemptFailure(error, answering) : timeoutOf[this.#cancelled];
       const stale = this.#reused && !answering && failure === "unreachable";
       this.#finish({ kind: "failed", failure, stale, detail: inWords(error) });
     }
   }
 }
+
+const timeoutOf = { total: "total_timeout", connect: "connect_timeout" } as const;

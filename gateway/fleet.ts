@@ -2,6 +2,9 @@
 import type { Availability } from "./availability.ts";
 import type { Backend, Config } from "./config/config.ts";
 import { type Crossing, crossingToBackend } from "./headers.ts";
+import { gate, type LearningGate } from "./routing/gate.ts";
+import type { Latency } from "./routing/latency.ts";
+import type { Standing } from "./routing/order.ts";
 import type { Route } from "./routing/route.ts";
 import { routes } from "./routing/routes.ts";
 import { type Transport, transport } from "./transport.ts";
@@ -26,6 +29,8 @@ export interface Fleet {
   readonly config: Config;
   readonly upstreams: readonly Upstream[];
   readonly availability: Availability;
+  readonly standing: Standing;
+  readonly gate: LearningGate;
   /** The route for a model, or for requests that name none. */
   routeFor(model: string | undefined): Route | undefined;
   /** The first upstream of that route, for what has no fallback. */
@@ -37,12 +42,14 @@ export interface Fleet {
 export interface FleetOptions {
   readonly config: Config;
   readonly availability: Availability;
+  readonly latency: Latency;
+  readonly random: () => number;
   /** The fleet before this one: connections to backends that did not change are taken over. */
   readonly previous?: Fleet;
   readonly certificateSeen?: (backend: string, expiry: number) => void;
 }
 
-export function fleet({ config, availability, previous, certificateSeen }: FleetOptions): Fleet {
+export function fleet({ config, availability, latency, random, previous, certificateSeen }: FleetOptions): Fleet {
   const upstreams = config.backends.map((backend) => {
     const same = previous?.upstreams.find((upstream) => JSON.stringify(upstream.backend) === JSON.stringify(backend));
     return same ?? upstream(backend, certificateSeen);
@@ -52,6 +59,13 @@ export function fleet({ config, availability, previous, certificateSeen }: Fleet
     config,
     upstreams,
     availability,
+    standing: {
+      busy: ({ upstream: { transport } }) => transport.inflight / transport.backend.maxConnections,
+      latency: latency.expected,
+      price: () => undefined,
+      random,
+    },
+    gate: gate(availability, latency),
     routeFor,
     route: (model) => routeFor(model)?.targets[0]?.upstream,
     async close() {

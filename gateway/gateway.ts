@@ -11,6 +11,7 @@ import { forward } from "./forward.ts";
 import { health } from "./health.ts";
 import { type HealthAnswer, ops } from "./ops.ts";
 import { realtime } from "./realtime/realtime.ts";
+import { latency } from "./routing/latency.ts";
 import type { ForwardOptions, Setting } from "./sending.ts";
 import { type Listening, listen } from "./server.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -47,10 +48,13 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
 
   const namesOf = ({ backends }: Config) => backends.map(({ name }) => name);
   const seen = availability({ backends: namesOf(config), now: clock.now });
+  const speeds = latency(clock.now);
   const makeFleet = (next: Config, previous?: Fleet): Fleet =>
     fleet({
       config: next,
       availability: seen,
+      latency: speeds,
+      random: surroundings.random,
       certificateSeen: telemetry.certificateSeen,
       ...(previous && { previous }),
     });

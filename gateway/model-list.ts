@@ -36,7 +36,7 @@ export async function modelList(
   const { now } = sending.options.surroundings.clock;
   const connection = transport.acquire();
   if (connection === undefined) return "no_backend_up";
-  const open = openAttempt(sending, upstream);
+  const open = openAttempt(sending, { upstream, model: undefined });
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
   const chunks: Buffer[] = [];
@@ -53,10 +53,11 @@ export async function modelList(
     },
     end: () => {},
   };
-  const { headers } = outgoing(sending, upstream, open, { withUsage: false, read: true });
+  const { headers } = outgoing(sending, upstream, open, { rewritten: undefined, read: true });
   const attempt = new Attempt({
     transport,
     connection,
+    timeouts: upstream.backend.timeouts,
     method: "GET",
     path: `${transport.basePath}/models${sending.query}`,
     headers: headers.filter((_, i) => !ofOneList.has(headers[i - (i % 2)]?.toLowerCase() ?? "")),

@@ -3,15 +3,19 @@ import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumen
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
 import type { Passage } from "./passage.ts";
+import type { Target } from "./routing/route.ts";
 import type { Sending } from "./sending.ts";
-import { askForUsage } from "./usage-filter.ts";
 
 /** The record of an attempt that begins now. */
-export function openAttempt({ options, passage }: Sending, { backend, transport }: Upstream): OpenAttempt {
+export function openAttempt(
+  { options, passage }: Sending,
+  { upstream, model }: Pick<Target, "upstream" | "model">,
+): OpenAttempt {
+  const { backend, transport } = upstream;
   return {
     backend: backend.name,
     provider: backend.provider,
-    model: passage.draft.requestedModel,
+    model: model ?? passage.draft.requestedModel,
     spanId: options.traces.spanId(),
     startedAt: options.surroundings.clock.now(),
     address: transport.hostname,
@@ -20,8 +24,8 @@ export function openAttempt({ options, passage }: Sending, { backend, transport 
 }
 
 interface Wishes {
-  /** Ask for usage where the client did not. */
-  readonly withUsage: boolean;
+  /** What goes in place of the client's body; `undefined`: the client's own. */
+  readonly rewritten: Buffer | undefined;
   /** The answer is read here, so that it had better come uncompressed. */
   readonly read: boolean;
 }
@@ -31,15 +35,14 @@ export function outgoing(
   { passage, taken, options }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
-  { withUsage, read }: Wishes,
+  { rewritten, read }: Wishes,
 ) {
   const { req, draft } = passage;
   const { backend } = upstream;
-  const body = withUsage && taken.json ? askForUsage(taken.json) : taken.body;
   const headers = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
-    withUsage && taken.body !== taken.json
+    rewritten && taken.body !== taken.json
       ? headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-encoding")
       : headers;
   if (taken.length !== undefined) plain.push("content-length", taken.length);
@@ -51,7 +54,7 @@ export function outgoing(
     if (tracestate !== undefined) plain.push("tracestate", tracestate);
   }
   for (const part of upstream.headers) plain.push(part);
-  return { body, headers: plain };
+  return { body: rewritten ?? taken.body, headers: plain };
 }
 
 /** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */

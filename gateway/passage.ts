@@ -1,6 +1,7 @@
 // One request's way through the gateway: its draft, who ends it, and the one record that comes of it.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange, ExchangeDraft, Findings, Outcome, Pipeline } from "../instrumentation/index.ts";
+import { ClientLeft, GatewayError } from "./errors.ts";
 import type { AnswerFacts, Receiver, RequestFacts } from "./receivers/receiver.ts";
 import type { Tap } from "./tap.ts";
 import { reviewed } from "./verdict.ts";
@@ -81,6 +82,19 @@ export class Passage {
   /** The answer is whole: closes with this outcome once its last byte has left. */
   closesWith(outcome: Outcome): void {
     this.#whole = outcome;
+  }
+
+  /** Waits, unless the client leaves (ClientLeft) or the gateway goes down (GatewayError). */
+  rest(millis: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, millis);
+      const end = (why: Error) => {
+        clearTimeout(timer);
+        reject(why);
+      };
+      this.running = { leave: () => end(new ClientLeft()), stop: () => end(new GatewayError("shutting_down")) };
+      if (this.left) this.running.leave();
+    });
   }
 
   /** Hands the record on; sealing it waits until the answer's bytes are all decoded and the hot path is left. */

@@ -8,10 +8,12 @@ import type { Upstream } from "./fleet.ts";
 import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
+import { mayRepeat, type Repeatable } from "./routing/repeat.ts";
+import type { Target } from "./routing/route.ts";
 import type { Sending } from "./sending.ts";
-import { decoder, isReadable, type Tap, tap } from "./tap.ts";
+import { decoder, isReadable, SpentTap, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
-import { failureOfStatus, outcomeOfStatus } from "./verdict.ts";
+import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
 
 export interface Tried {
   readonly ending: Ending;
@@ -19,28 +21,36 @@ export interface Tried {
   readonly answer: Answer | undefined;
 }
 
-export interface TryOptions {
-  /** Ask for usage where the client did not, and keep it from the client. */
+export interface Try {
+  readonly target: Target;
+  /** What goes in place of the client's body; `undefined`: the client's own. */
+  readonly rewritten: Buffer | undefined;
+  /** Usage is asked for where the client did not, and kept from the client. */
   readonly withUsage: boolean;
   /** On a new connection. */
   readonly fresh: boolean;
+  /** When it fails, something else is tried: so that a failure is kept from the client, and an answer until it is one. */
+  readonly spare: Repeatable;
 }
 
-/** Tries one backend once. Throws a GatewayError where there is no connection to be had. */
-export async function tryOnce(sending: Sending, upstream: Upstream, { withUsage, fresh }: TryOptions): Promise<Tried> {
+/** Tries one target once. Throws a GatewayError where there is no connection to be had. */
+export async function tryOnce(sending: Sending, one: Try): Promise<Tried> {
   const { options, passage, path, query } = sending;
+  const { target, rewritten, fresh } = one;
+  const { upstream } = target;
   const { draft } = passage;
   const { transport } = upstream;
-  const open = openAttempt(sending, upstream);
-  const { body, headers } = outgoing(sending, upstream, open, { withUsage, read: passage.receiver.metered });
+  const open = openAttempt(sending, target);
+  const { body, headers } = outgoing(sending, upstream, open, { rewritten, read: passage.receiver.metered });
   const connection = transport.acquire({ fresh });
   if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
-  const relay = new Relay(sending, upstream, open, withUsage);
+  const relay = new Relay(sending, one, open);
   const attempt = new Attempt({
     transport,
     connection,
+    timeouts: target.timeouts,
     method: passage.req.method ?? "GET",
     path: transport.basePath + path.slice(3) + query,
     headers,
@@ -51,8 +61,7 @@ export async function tryOnce(sending: Sending, upstream: Upstream, { withUsage,
     now: options.surroundings.clock.now,
   });
   relay.steers(attempt);
-  const ending = await attempt.ended;
-  relay.over(ending);
+  const ending = relay.over(await attempt.ended);
   return { ending, answer: relay.answer };
 }
 
@@ -63,19 +72,21 @@ export async function tryOnce(sending: Sending, upstream: Upstream, { withUsage,
 class Relay implements AnswerSink, AnswerEvents, Running {
   readonly #sending: Sending;
   readonly #upstream: Upstream;
+  readonly #try: Try;
   readonly #open: OpenAttempt;
-  readonly #withUsage: boolean;
   #attempt: Attempt | undefined;
   #status = 0;
   #broke = false;
+  #rejected: { readonly failure: FailureKind; readonly detail: string } | undefined;
   #streaming = false;
   answer: Answer | undefined;
 
-  constructor(sending: Sending, upstream: Upstream, open: OpenAttempt, withUsage: boolean) {
+  constructor(sending: Sending, one: Try, open: OpenAttempt) {
     this.#sending = sending;
-    this.#upstream = upstream;
+    this.#upstream = one.target.upstream;
+    this.#try = one;
     this.#open = open;
-    this.#withUsage = withUsage;
+    sending.passage.tap = undefined;
   }
 
   /** From here on the client's leaving, and the gateway's end, are told to this attempt. */
@@ -86,22 +97,25 @@ class Relay implements AnswerSink, AnswerEvents, Running {
     if (passage.left) this.leave();
   }
 
-  /** The attempt is over, however it ended. */
-  over(ending: Ending): void {
+  /** The attempt is over, however it ended; gives how that is to be understood. */
+  over(ending: Ending): Ending {
     if (this.#streaming) this.#sending.options.observers.streamClosed();
     if (ending.kind === "failed") this.#note(ending.failure);
     else if (ending.kind === "cancelled" && !this.#broke) this.#open.result = "abandoned";
+    if (ending.kind !== "answered" || this.#rejected === undefined) return ending;
+    return { kind: "failed", stale: false, ...this.#rejected };
   }
 
   head(received: ReceivedHead, flow: Flow, tooLarge: boolean): boolean {
     const { options, passage, corsHeaders } = this.#sending;
     const { status, contentType, contentEncoding } = received;
-    const withUsage = this.#withUsage;
+    const { withUsage, spare } = this.#try;
     this.#status = status;
     const failure = failureOfStatus(status, this.#upstream.ownKey);
     if (failure === undefined) this.#open.result = "completed";
     else this.#note(failure);
     if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
+    if (failure !== undefined && mayRepeat(spare, failure, true)) return true;
     const streamed = contentType === "text/event-stream";
     if (streamed) {
       this.#streaming = true;
@@ -122,6 +136,7 @@ class Relay implements AnswerSink, AnswerEvents, Running {
       tap: passage.tap,
       filter,
       decode: filter && decoder(contentEncoding ?? ""),
+      withheld: spare === "always" && status < 300 && passage.tap !== undefined && contentEncoding === undefined,
     });
     // The client left while the backend was thinking, and the answer is read all the same.
     if (passage.left) this.#hush();
@@ -134,6 +149,22 @@ class Relay implements AnswerSink, AnswerEvents, Running {
 
   end(trailers: readonly string[]): void {
     this.answer?.end(trailers);
+  }
+
+  /** An answer that holds an error, or a stream that ended before it said anything, is none. */
+  rejects(): boolean {
+    const { passage } = this.#sending;
+    const facts = passage.tap?.finish();
+    const open = { kind: "completed", status: this.#status, finish: "" } as const;
+    const outcome = reviewed(open, facts, this.#streaming);
+    if (outcome.kind !== "failed") {
+      passage.tap = facts && new SpentTap(facts);
+      return false;
+    }
+    const failure = facts?.error ? "error_event" : "broken_answer";
+    this.#rejected = { failure, detail: outcome.message ?? failures[failure].message };
+    this.#note(failure);
+    return true;
   }
 
   whole(): void {

@@ -127,3 +127,23 @@ class DecodingTap extends PlainTap {
     decode.end();
   }
 }
+
+/** What is left of a tap whose answer was judged before it went out. */
+export class SpentTap implements Tap {
+  readonly sawToken = false;
+  readonly #facts: AnswerFacts;
+
+  constructor(facts: AnswerFacts) {
+    this.#facts = facts;
+  }
+
+  see(): void {}
+
+  decoded(then: () => void): void {
+    then();
+  }
+
+  finish(): AnswerFacts {
+    return this.#facts;
+  }
+}

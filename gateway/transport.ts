@@ -7,6 +7,7 @@ import { Roll } from "./roll.ts";
 /** A connection held by one attempt until it is given back. */
 export interface Connection {
   readonly client: Client;
+  readonly connected: boolean;
   /** True when its socket has served a request before, so that it may have died unnoticed. */
   readonly reused: () => boolean;
 }

@@ -2,7 +2,7 @@
 import type { ExchangeDraft, Outcome } from "../../instrumentation/index.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
 import type { Fleet } from "../fleet.ts";
-import { downReasons } from "../send.ts";
+import { downReasons } from "../routing/gate.ts";
 import { Failed } from "../sending.ts";
 import { Refused } from "./refusal.ts";
 

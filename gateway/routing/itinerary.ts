@@ -1,0 +1,59 @@
+// The targets that one request tries, in order, and what is left of them.
+import { ordered, type Standing } from "./order.ts";
+import type { Route, Target } from "./route.ts";
+
+/** Which targets may be asked at all. */
+export interface Gate {
+  /** May a request go there now? Takes a trial place where the breaker gives only a few. */
+  admits(target: Target): boolean;
+  /** The same without taking anything. */
+  mayAdmit(target: Target): boolean;
+}
+
+export class Itinerary {
+  readonly #route: Route;
+  readonly #standing: Standing;
+  readonly #gate: Gate;
+  #order: readonly Target[];
+  #at = 0;
+  /** The first that was asked: the only one that may have had the client's own key. */
+  #first: Target | undefined;
+
+  constructor(route: Route, standing: Standing, gate: Gate) {
+    this.#route = route;
+    this.#standing = standing;
+    this.#gate = gate;
+    this.#order = ordered(route, standing);
+  }
+
+  /** The next target that may be asked now; `undefined` when none is left in this round. */
+  next(): Target | undefined {
+    while (this.#at < this.#order.length) {
+      const target = this.#order[this.#at++];
+      if (target === undefined || !this.#isOpenTo(target) || !this.#gate.admits(target)) continue;
+      this.#first ??= target;
+      return target;
+    }
+    return undefined;
+  }
+
+  /** Whether another could be asked in this round. */
+  get hasMore(): boolean {
+    for (let at = this.#at; at < this.#order.length; at += 1) {
+      const target = this.#order[at];
+      if (target !== undefined && this.#isOpenTo(target) && this.#gate.mayAdmit(target)) return true;
+    }
+    return false;
+  }
+
+  /** Begins another round, in the order of that moment. */
+  again(): void {
+    this.#order = ordered(this.#route, this.#standing);
+    this.#at = 0;
+  }
+
+  /** A client's own key was meant for one backend, and goes to no other. */
+  #isOpenTo({ upstream }: Target): boolean {
+    return upstream.ownKey || this.#first === undefined || this.#first.upstream === upstream;
+  }
+}
