@@ -240,4 +240,4 @@ export interface OpenExchange {
 }
 
 /** The backend that gave the answer, i.e. that of the last attempt; `undefined` where none was asked. */
-export const answeringAttempt = (exchange: Exchange): Attempt | undefined => exchange.attempts.at(-1);
+export const answeringAttempt = ({ attempts }: Exchange): Attempt | undefined => attempts[attempts.length - 1];
