@@ -67,6 +67,11 @@ describe("a usage filter", () => {
     expect(usageFilter().push(chunk)).toBe(chunk);
   });
 
+  it("leaves a line end that stands before the usage event, in a chunk that begins with it", () => {
+    const cut = [`${shown[0]}\n\n`, `\n${hidden[0]?.slice(0, 9)}`, `${hidden[0]?.slice(9)}\n\n`];
+    expect(filtered(cut.map((text) => Buffer.from(text))).text).toBe(`${shown[0]}\n\n\n`);
+  });
+
   it("withholds the usage event even where the stream ends without its blank line", () => {
     expect(filtered([Buffer.from(`data: a\n\n${hidden[0]}`)]).text).toBe("data: a\n\n");
     expect(filtered([Buffer.from(`data: a\n\n${shown[0]}`)]).text).toBe(`data: a\n\n${shown[0]}`);
