@@ -19,6 +19,7 @@ export type Report =
       readonly metricsToken: boolean;
       readonly backends: readonly ReportedBackend[];
       readonly defaultBackend: string;
+      readonly routes: readonly ReportedRoute[];
       readonly traces: boolean;
       readonly sentry: boolean;
       readonly logLevel: string;
@@ -40,6 +41,13 @@ interface ReportedBackend {
   readonly baseUrl: string | null;
   readonly key: "gateway" | "client" | "none";
   readonly models: readonly string[];
+}
+
+interface ReportedRoute {
+  readonly model: string;
+  readonly strategy: string;
+  /** `backend`, or `backend/model` where the model has another name there. */
+  readonly targets: readonly string[];
 }
 
 export function report(loaded: Loaded): Report {
@@ -67,6 +75,11 @@ export function report(loaded: Loaded): Report {
     metricsToken: config.metricsToken !== undefined,
     backends: [...demo, ...config.backends.map(described)],
     defaultBackend: config.defaultBackend,
+    routes: config.routes.map(({ model, strategy, targets }) => ({
+      model,
+      strategy,
+      targets: targets.map(({ backend, model: sent }) => (sent === undefined ? backend : `${backend}/${sent}`)),
+    })),
     traces: tracesAreSent(config),
     sentry: config.sentry !== undefined,
     logLevel: config.log.level,
@@ -93,6 +106,10 @@ export function reportText(told: Report): string {
     `  traces    ${told.traces ? "sent" : "off"}   sentry ${told.sentry ? "on" : "off"}   log ${told.logLevel}`,
     "  backends",
     ...table(rows).map((line) => `    ${line}`),
+    ...(told.routes.length === 0 ? [] : ["  routes"]),
+    ...table(told.routes.map(({ model, strategy, targets }) => [model, `(${strategy})`, targets.join(", ")])).map(
+      (line) => `    ${line}`,
+    ),
     `  requests without a model go to ${told.defaultBackend}`,
     ...told.warnings.map((warning) => `Warning: ${warning}`),
   ];

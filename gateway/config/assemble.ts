@@ -1,6 +1,6 @@
 // Makes the gateway's Config out of a checked file and the environment's variables.
 import type { PriceRule } from "../../instrumentation/index.ts";
-import { backend, demoPrices, knownProviders } from "./builtin.ts";
+import { backend, demoPrices, hybridRoute, knownProviders } from "./builtin.ts";
 import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
 import { nearest } from "./nearest.ts";
@@ -59,7 +59,10 @@ export function assemble({ file, shape, variables, otel, secret, complain }: Ass
     shutdownSeconds: shape.shutdownSeconds,
     backends,
     defaultBackend: shape.defaultBackend ?? listed[0]?.name ?? home?.name ?? "demo",
-    routes: routes(shape.routes, shape.retries, known),
+    routes: [
+      ...routes(shape.routes, shape.retries, known),
+      ...(built.length === 2 ? [hybridRoute(shape.retries)] : []),
+    ],
     retries: shape.retries,
     demo,
     prices: prices(shape, demo),

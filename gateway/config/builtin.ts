@@ -1,7 +1,7 @@
 // The backends that need no file: the built-in demo, and OpenAI and DeepSeek by their environment variables.
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { backendSchema } from "./backend-schema.ts";
-import type { Backend, Config } from "./config.ts";
+import type { Backend, Config, RouteConfig } from "./config.ts";
 
 /** What is known of a provider, so that a file need not say it. */
 export interface KnownProvider {
@@ -55,6 +55,17 @@ export function backend({ passClientKey = false, ...upstream }: Upstream): Backe
 /** The built-in demo backend; its address (with `/v1`) is known only once it listens. */
 export const demoBackend = (baseUrl: string): Backend =>
   backend({ name: "demo", provider: "demo", baseUrl, models: ["demo", "demo-*"] });
+
+/** An alias that OpenAI answers, and DeepSeek when OpenAI cannot: there as soon as both are set up by their variables. */
+export const hybridRoute = (retries: Config["retries"]): RouteConfig => ({
+  model: "hybrid",
+  strategy: "priority",
+  targets: [
+    { backend: "openai", model: "gpt-4o-mini", weight: 1, timeouts: {} },
+    { backend: "deepseek", model: "deepseek-chat", weight: 1, timeouts: {} },
+  ],
+  retries,
+});
 
 /** The configuration with the demo backend in it, once that listens; as it is where the demo is off. */
 export const withDemo = (config: Config, baseUrl: string): Config =>
