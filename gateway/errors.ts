@@ -84,6 +84,7 @@ export const failures = {
   concurrency_limit: refused("rate_limited", 429, "rate_limit_exceeded", "Too many requests are open at a time.", 1),
   budget_exceeded: refused("budget", 402, "budget_exceeded", "The budget for this period is spent."),
   unpriced_model: refused("budget", 402, "unpriced_model", "This model has no known price, so that a hard budget cannot allow it."),
+  limits_away: failed("internal", 503, "limits_unavailable", "critical", "The gateway cannot tell for now what is left of this caller's limits.", 1),
   queue_full: refused("queue_full", 503, "queue_full", "The backend is busy and its queue is full.", 1),
   queue_timeout: refused("queue_timeout", 503, "queue_timeout", "The backend stayed busy for longer than a request may wait.", 1),
   no_route: refused("no_route", 404, "model_not_found", "No backend serves this model."),
@@ -109,15 +110,26 @@ export const failures = {
 
 export type FailureKind = keyof typeof failures;
 
-/** A failure on its way to the client. `message` is safe to show; `retryAfter` is in seconds. */
+interface Advice {
+  /** Seconds, where a better figure than the table's is known. */
+  readonly retryAfter?: number;
+  /** Further headers of the answer, flat. */
+  readonly headers?: readonly string[];
+}
+
+/** A failure on its way to the client. `message` is safe to show. */
 export class GatewayError extends Error {
   readonly kind: FailureKind;
   readonly param: string | undefined;
-  constructor(kind: FailureKind, message?: string, param?: string) {
+  readonly retryAfter: number | undefined;
+  readonly headers: readonly string[];
+  constructor(kind: FailureKind, message?: string, param?: string, { retryAfter, headers = [] }: Advice = {}) {
     super(message ?? failures[kind].message);
     this.name = "GatewayError";
     this.kind = kind;
     this.param = param;
+    this.retryAfter = retryAfter;
+    this.headers = headers;
   }
 }
 

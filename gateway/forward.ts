@@ -106,7 +106,8 @@ function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]
     kind,
     ...(known && !(error instanceof Failed) && { message: known.message }),
     ...(known?.param !== undefined && { param: known.param }),
-    headers: [...ownHeaders(passage), ...corsHeaders],
+    ...(known?.retryAfter !== undefined && { retryAfter: known.retryAfter }),
+    headers: [...ownHeaders(passage), ...(known?.headers ?? []), ...corsHeaders],
   });
   if (bytes === undefined) passage.res.destroy();
   else passage.draft.responseBytes = bytes;

@@ -1,0 +1,100 @@
+// The plan for a caller and a model: every rule that one of its requests has to keep, made once and kept.
+import type { Identity, Key } from "../identity.ts";
+import type { Rule } from "./rule.ts";
+import { callerRules, limitRules, namedBudgets, type RuleSettings } from "./rules.ts";
+
+export interface Plan {
+  readonly rules: readonly Rule[];
+  /** Some budget counts what the request costs. */
+  readonly priced: boolean;
+  /** Some budget refuses, so that a cost that cannot be known is too much. */
+  readonly hard: boolean;
+}
+
+export interface Plans {
+  planOf(identity: Identity, model: string | undefined): Plan;
+  /** Every rule that someone met so far, and those that the settings name; bounded. */
+  rules(): readonly Rule[];
+}
+
+/** Users without keys, and names of models, of which the plan is kept; past it they are found anew. */
+const kept = 10_000;
+
+export function plans(settings: RuleSettings): Plans {
+  const models = modelRules(settings);
+  const known = new Map<string, Rule>();
+  const meet = (rules: readonly Rule[]) => {
+    for (const rule of rules) if (known.size < kept || known.has(rule.id)) known.set(rule.id, rule);
+  };
+  for (const { scope, name } of settings.budgets) {
+    if (name !== "*" && scope !== "key") meet(namedBudgets(scope, name, settings.budgets));
+  }
+  /** By the key itself: one that was changed is another object, and what is forgotten of it costs nothing. */
+  const ofKeys = new WeakMap<Key, Plan[]>();
+  const ofUsers = new Map<string, Plan[]>();
+  const ofAnyone: Plan[] = [];
+
+  /** The plans of a caller, by what the model is subject to. */
+  const plansOf = ({ key, user, team = "" }: Identity): Plan[] => {
+    if (key !== undefined) {
+      const found = ofKeys.get(key);
+      if (found !== undefined) return found;
+      const made: Plan[] = [];
+      ofKeys.set(key, made);
+      return made;
+    }
+    if (user === undefined) return ofAnyone;
+    // A user's name may hold anything but a line's end.
+    const name = team === "" ? user : `${user}\n${team}`;
+    const found = ofUsers.get(name);
+    if (found !== undefined) return found;
+    if (ofUsers.size >= kept) ofUsers.clear();
+    const made: Plan[] = [];
+    ofUsers.set(name, made);
+    return made;
+  };
+
+  return {
+    planOf(identity, model) {
+      const own = plansOf(identity);
+      const at = models.indexOf(model);
+      const found = own[at];
+      if (found !== undefined) return found;
+      const rules = [...callerRules(identity, settings), ...models.rulesAt(at)];
+      meet(rules);
+      const plan: Plan = {
+        rules,
+        priced: rules.some(({ counted }) => counted === "money"),
+        hard: rules.some(({ counted, enforced }) => counted === "money" && enforced),
+      };
+      own[at] = plan;
+      return plan;
+    },
+    rules: () => [...known.values()],
+  };
+}
+
+/** 0 for a model without limits of its own; else its place among the settings, from 1 on. */
+function modelRules({ limits: { perModel } }: RuleSettings) {
+  const tests = perModel.map(({ model }) => pattern(model));
+  const rules = perModel.map(({ model, ...settings }) => limitRules("model", `model:${model}`, model, settings));
+  const places = new Map<string, number>();
+  return {
+    indexOf(model: string | undefined): number {
+      if (model === undefined || tests.length === 0) return 0;
+      const known = places.get(model);
+      if (known !== undefined) return known;
+      const place = tests.findIndex((test) => test.test(model)) + 1;
+      if (places.size >= kept) places.clear();
+      places.set(model, place);
+      return place;
+    },
+    rulesAt: (place: number): readonly Rule[] => rules[place - 1] ?? [],
+  };
+}
+
+/** `gpt-*` and the like; everything but `*` is literal. */
+function pattern(text: string): RegExp {
+  const literal = text.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${literal.join(".*")}$`, "s");
+}

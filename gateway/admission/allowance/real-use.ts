@@ -1,0 +1,31 @@
+// What a finished exchange really used; where that is not known, what was reserved for it.
+import type { Attempt, Exchange } from "../../../instrumentation/index.ts";
+import type { Amounts } from "./rule.ts";
+
+/** True where nothing was asked of a backend, nor answered from the cache: the request counts for nothing. */
+export const neverSent = ({ attempts, cache }: Exchange): boolean => attempts.length === 0 && cache !== "hit";
+
+/**
+ * Tokens and money of an exchange, after it was priced. What the provider stated, or what was estimated from the
+ * answer, counts; an answer from the cache used none; a backend that refused, or was never reached, used none. Else a
+ * backend may have worked for it, however it ended, and the reservation stands.
+ */
+export function realUse({ tokens, cost, cache, attempts }: Exchange, reserved: Amounts): Amounts {
+  if (cache === "hit") return none;
+  const unknown = tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none;
+  return {
+    tokens: tokens === undefined ? unknown.tokens : counted(tokens.input, tokens.output),
+    nanoUsd: cost !== undefined && "nanoUsd" in cost ? cost.nanoUsd : unknown.nanoUsd,
+  };
+}
+
+const none: Amounts = { tokens: 0, nanoUsd: 0 };
+
+const counted = (input = 0, output = 0): number => whole(input) + whole(output);
+
+/** A backend's JSON may hold any number. */
+const whole = (count: number): number => (Number.isSafeInteger(count) && count > 0 ? count : 0);
+
+/** The backend began an answer, or the client left while it worked on one. */
+const mayHaveWorked = ({ status, result, reason }: Attempt): boolean =>
+  status === undefined ? result === "abandoned" || reason === "timeout" : status < 400;

@@ -1,0 +1,283 @@
+// The ledger of gateways that share a Redis: each request is one atomic script, and what a dead gateway held is given back.
+import { GatewayError } from "../../errors.ts";
+import type { Redis } from "../../state/redis.ts";
+import { type Holding, type Ledger, streamWaitMillis, type Taken } from "./ledger.ts";
+import { periodEnd, periodStart } from "./period.ts";
+import { beat, counterKey, greet, look, take } from "./redis-scripts.ts";
+import { Settlements, type Sort } from "./redis-settlements.ts";
+import { type Amounts, amountOf, type Rule } from "./rule.ts";
+
+export interface RedisLedgerOptions {
+  readonly redis: Redis;
+  /** Names this process, never another one, e.g. a UUID. */
+  readonly gateway: string;
+  /** Unix milliseconds; Redis' own clock decides, this one only bridges the time between two answers. */
+  readonly wall: () => number;
+  /** What to do while Redis is away: let requests pass and count them when it is back, or refuse them. */
+  readonly onFailure: "allow" | "refuse";
+  readonly watch?: RedisLedgerWatch;
+  /** A gateway of which nothing was heard for so long is dead, milliseconds. */
+  readonly deadMillis?: number;
+}
+
+/** Told of what went on without Redis; must not throw. */
+export interface RedisLedgerWatch {
+  /** Something failed, and `effect` is what came of it: a request passed uncounted for now, was refused, or a count is sent again. */
+  troubled(effect: "allowed" | "refused" | "delayed", error: unknown): void;
+}
+
+export interface RedisLedger extends Ledger {
+  /** Counts are shared now. */
+  readonly up: boolean;
+  /** Counters of which Redis is still to be told something. */
+  readonly pending: number;
+}
+
+const graceMillis = 2 * 86_400_000;
+const openMillis = 7 * 86_400_000;
+const lookLot = 500;
+const none: Amounts = { tokens: 0, nanoUsd: 0 };
+
+interface Held extends Holding {
+  readonly keys: readonly string[];
+  /** Redis' time at which it was taken, ms; `undefined` where it was taken without Redis. */
+  readonly takenAt: number | undefined;
+  /** Under whose name Redis holds it. */
+  holder: string | undefined;
+}
+
+class SharedLedger implements RedisLedger {
+  readonly #redis: Redis;
+  readonly #options: RedisLedgerOptions;
+  readonly #deadMillis: number;
+  readonly #settlements: Settlements;
+  readonly #open = new Set<Held>();
+  readonly #beating: NodeJS.Timeout;
+  #holder: string | undefined = undefined;
+  #lastHolder = "";
+  #greetings = 0;
+  /** Redis' clock less ours, milliseconds. */
+  #ahead = 0;
+
+  constructor(options: RedisLedgerOptions) {
+    this.#options = options;
+    this.#redis = options.redis;
+    this.#deadMillis = options.deadMillis ?? 15_000;
+    this.#settlements = new Settlements({
+      redis: options.redis,
+      gateway: options.gateway,
+      holder: () => (this.up ? this.#holder : undefined),
+      failed: (error) => this.#troubled("delayed", error),
+    });
+    this.#redis.onConnected(() => this.#greet());
+    this.#beating = setInterval(() => void this.#beat(), this.#deadMillis / 3).unref();
+  }
+
+  get up(): boolean {
+    return this.#redis.up && this.#holder !== undefined;
+  }
+
+  get pending(): number {
+    return this.#settlements.size;
+  }
+
+  async take(rules: readonly Rule[], amounts: Amounts): Promise<Taken> {
+    try {
+      return (await this.#take(rules, amounts)) ?? (await this.#takeAnew(rules, amounts));
+    } catch (error) {
+      return this.#without(rules, amounts, error);
+    }
+  }
+
+  /** `undefined` where Redis took us for dead. */
+  async #take(rules: readonly Rule[], amounts: Amounts): Promise<Taken | undefined> {
+    const holder = this.#holder;
+    if (holder === undefined) throw new Error("Redis is away.");
+    const now = this.#serverNow();
+    const keys = rules.map((rule) => keyOf(rule, now));
+    const args = [holder];
+    for (const rule of rules) {
+      const limit = rule.enforced ? rule.limit : -1;
+      args.push(sortOf(rule), String(limit), String(amountOf(rule, amounts)), String(ttlOf(rule, now)));
+    }
+    const reply = (await this.#redis.run(take, keys, args)) as readonly (number | string)[];
+    const [state, time, ...rest] = reply;
+    if (state === -1) return undefined;
+    this.#ahead = Number(time) - this.#options.wall();
+    const used = rules.map((rule, at) => Number(rest[at]) + (state === 1 ? amountOf(rule, amounts) : 0));
+    if (state === 0) return refusedBy(rules, used, rest.slice(rules.length).map(Number), Number(time));
+    const holding: Held = { rules, amounts, keys, takenAt: Number(time), holder };
+    this.#open.add(holding);
+    return { holding, used };
+  }
+
+  async #takeAnew(rules: readonly Rule[], amounts: Amounts): Promise<Taken> {
+    this.#greet();
+    const taken = await this.#take(rules, amounts);
+    if (taken === undefined) throw new Error("Redis does not keep what it is told.");
+    return taken;
+  }
+
+  /** The operator's choice. What passes is counted as soon as Redis is back. */
+  #without(rules: readonly Rule[], amounts: Amounts, error: unknown): Taken {
+    if (this.#options.onFailure === "refuse") {
+      this.#troubled("refused", error);
+      throw new GatewayError("limits_away");
+    }
+    this.#troubled("allowed", error);
+    const now = this.#serverNow();
+    const keys = rules.map((rule) => keyOf(rule, now));
+    const holding: Held = { rules, amounts, keys, takenAt: undefined, holder: undefined };
+    this.#open.add(holding);
+    return { holding, used: [] };
+  }
+
+  settle(holding: Holding, real: Amounts): void {
+    this.#end(holding as Held, real, 1);
+  }
+
+  release(holding: Holding): void {
+    this.#end(holding as Held, none, 0);
+  }
+
+  #end(holding: Held, real: Amounts, requests: number): void {
+    const { rules, amounts, keys, takenAt, holder } = holding;
+    this.#open.delete(holding);
+    const now = this.#serverNow();
+    const isHeld = holder !== undefined && holder === this.#holder;
+    for (let at = 0; at < rules.length; at++) {
+      const rule = rules[at] as Rule;
+      const key = keys[at] as string;
+      const sort = sortOf(rule);
+      const held = amountOf(rule, amounts);
+      const used = rule.counted === "requests" ? requests : amountOf(rule, real);
+      if (sort === "minute") {
+        const change = takenAt === undefined ? used : used - held;
+        const second = change < 0 && takenAt !== undefined ? Math.floor(takenAt / 1000) : -1;
+        this.#settlements.add(key, sort, { held: 0, used: change, second });
+      } else {
+        const change = { held: isHeld ? held : 0, used: sort === "open" ? 0 : used, ttlMillis: ttlOf(rule, now) };
+        this.#settlements.add(key, sort, change);
+      }
+    }
+  }
+
+  async used(rules: readonly Rule[]): Promise<readonly number[]> {
+    const now = this.#serverNow();
+    const used: number[] = [];
+    for (let from = 0; from < rules.length; from += lookLot) {
+      const some = rules.slice(from, from + lookLot);
+      const keys = some.map((rule) => keyOf(rule, now));
+      const reply = (await this.#redis.run(look, keys, some.map(sortOf))) as readonly string[];
+      for (const text of reply) used.push(Number(text));
+    }
+    return used;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#beating);
+    await this.#settlements.drained();
+    const holder = this.#holder;
+    this.#holder = undefined;
+    if (holder !== undefined) await this.#redis.run(greet, [], [holder, "", "0"]).catch(() => {});
+  }
+
+  /**
+   * Says that we are there, under a new name: what may still be under way under the old one counts no more, and what
+   * is open is held anew. Commands that follow are understood once it has arrived, which is before them.
+   */
+  #greet(): void {
+    const holder = `${this.#options.gateway}:${++this.#greetings}`;
+    const now = this.#serverNow();
+    const held = new Map<string, { amount: number; ttl: number }>();
+    for (const holding of this.#open) {
+      holding.holder = holder;
+      holding.rules.forEach((rule, at) => {
+        const amount = amountOf(rule, holding.amounts);
+        const key = holding.keys[at] as string;
+        if (rule.period === "minute" || amount === 0) return;
+        held.set(key, { amount: (held.get(key)?.amount ?? 0) + amount, ttl: ttlOf(rule, now) });
+      });
+    }
+    this.#settlements.forgetHeld();
+    const args = [this.#lastHolder, holder, String(this.#deadMillis)];
+    for (const { amount, ttl } of held.values()) args.push(String(amount), String(ttl));
+    this.#holder = holder;
+    this.#lastHolder = holder;
+    this.#redis.run(greet, [...held.keys()], args).then(
+      (time) => {
+        this.#ahead = Number(time) - this.#options.wall();
+        this.#settlements.flush();
+      },
+      (error: unknown) => {
+        if (this.#holder === holder) this.#holder = undefined;
+        this.#troubled("delayed", error);
+      },
+    );
+  }
+
+  async #beat(): Promise<void> {
+    if (!this.#redis.up) return;
+    if (this.#holder === undefined) {
+      this.#greet();
+      return;
+    }
+    try {
+      const known = await this.#redis.run(beat, [], [this.#holder, String(this.#deadMillis)]);
+      if (known === 0) this.#greet();
+    } catch (error) {
+      this.#troubled("delayed", error);
+    }
+  }
+
+  #serverNow(): number {
+    return this.#options.wall() + this.#ahead;
+  }
+
+  #troubled(effect: "allowed" | "refused" | "delayed", error: unknown): void {
+    this.#options.watch?.troubled(effect, error);
+  }
+}
+
+function sortOf({ period }: Rule): Sort {
+  if (period === "minute") return "minute";
+  return period === "now" ? "open" : "period";
+}
+
+function keyOf({ id, period }: Rule, now: number): string {
+  return counterKey(period === "minute" || period === "now" ? id : `${id}:${periodStart(period, now)}`);
+}
+
+/** Milliseconds for which a counter is kept after its last use; 0 for good. */
+function ttlOf({ period }: Rule, now: number): number {
+  if (period === "total") return 0;
+  if (period === "minute" || period === "now") return openMillis;
+  return Math.ceil(periodEnd(period, periodStart(period, now)) - now) + graceMillis;
+}
+
+/** The rule that keeps waiting longest. `waits` as the script gives them: ms, -1 for room, -2 for never. */
+function refusedBy(rules: readonly Rule[], used: readonly number[], waits: readonly number[], now: number): Taken {
+  let refusing: Rule | undefined;
+  let waitMillis = -1;
+  rules.forEach((rule, at) => {
+    const wait = waits[at] ?? -1;
+    if (wait === -1) return;
+    const { period } = rule;
+    const millis =
+      wait === -2
+        ? Number.POSITIVE_INFINITY
+        : period === "minute"
+          ? wait
+          : period === "now"
+            ? streamWaitMillis
+            : periodEnd(period, periodStart(period, now)) - now;
+    if (millis <= waitMillis) return;
+    refusing = rule;
+    waitMillis = millis;
+  });
+  if (refusing === undefined) throw new Error("A refusal without a reason came from Redis.");
+  return { holding: undefined, used, refusing, waitMillis };
+}
+
+/** Exact across all gateways that share the Redis, since it runs one script at a time. */
+export const redisLedger = (options: RedisLedgerOptions): RedisLedger => new SharedLedger(options);

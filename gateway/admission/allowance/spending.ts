@@ -1,0 +1,62 @@
+// Spending that outlives the process: how much was used of each rule, by calendar period.
+import type { DatabaseSync } from "node:sqlite";
+
+export interface Spent {
+  /** A rule's id. */
+  readonly id: string;
+  /** Unix milliseconds of the period's beginning. */
+  readonly start: number;
+  /** Requests, tokens or nano-USD; a whole number. */
+  readonly used: number;
+}
+
+export interface SpendingStore {
+  /** 0 where nothing is written down. */
+  read(id: string, start: number): number;
+  /** Puts these in the place of what stood there, all or none. */
+  write(rows: readonly Spent[]): void;
+  /** Forgets periods that began before this time, those from 0 on (`total`) aside. */
+  prune(before: number): void;
+}
+
+/** For processes that forget, and for tests. */
+export function forgetfulSpending(): SpendingStore {
+  const kept = new Map<string, Spent>();
+  const keyOf = (id: string, start: number) => `${id} ${start}`;
+  return {
+    read: (id, start) => kept.get(keyOf(id, start))?.used ?? 0,
+    write(rows) {
+      for (const row of rows) kept.set(keyOf(row.id, row.start), row);
+    },
+    prune(before) {
+      for (const [key, { start }] of kept) if (start > 0 && start < before) kept.delete(key);
+    },
+  };
+}
+
+/** In a table of its own, which is made where it is missing. */
+export function sqliteSpending(database: DatabaseSync): SpendingStore {
+  database.exec(
+    "CREATE TABLE IF NOT EXISTS spending (id TEXT NOT NULL, start INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (id, start)) WITHOUT ROWID",
+  );
+  const select = database.prepare("SELECT used FROM spending WHERE id = ? AND start = ?");
+  const insert = database.prepare("INSERT OR REPLACE INTO spending (id, start, used) VALUES (?, ?, ?)");
+  const remove = database.prepare("DELETE FROM spending WHERE start > 0 AND start < ?");
+  return {
+    read(id, start) {
+      const used = select.get(id, start)?.used;
+      return typeof used === "number" ? used : 0;
+    },
+    write(rows) {
+      database.exec("BEGIN IMMEDIATE");
+      try {
+        for (const { id, start, used } of rows) insert.run(id, start, used);
+        database.exec("COMMIT");
+      } catch (error) {
+        database.exec("ROLLBACK");
+        throw error;
+      }
+    },
+    prune: (before) => void remove.run(before),
+  };
+}
