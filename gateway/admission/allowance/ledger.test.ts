@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Redis, type RedisScript, redis } from "../../state/redis.ts";
 import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
-import type { Ledger, Taken } from "./ledger.ts";
+import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { memoryLedger } from "./memory-ledger.ts";
 import { redisLedger } from "./redis-ledger.ts";
 import type { Rule } from "./rule.ts";
@@ -332,9 +332,10 @@ describe.each(ledgers)("%s", (_, make, absent) => {
         rule("money", "day", limits.money),
       ];
       let now = monday;
-      const open: { holding: ReturnType<typeof held>; tokens: number; nanoUsd: number }[] = [];
       /** What passed: when, and how much of it counts, at the last. */
       const passed: { at: number; requests: number; tokens: number }[] = [];
+      type Open = { holding: Holding; tokens: number; nanoUsd: number; entry: (typeof passed)[number] };
+      const open: Open[] = [];
       let spent = 0;
       let [granted, refusals] = [0, 0];
       for (let step = 0; step < 1_500; step++) {

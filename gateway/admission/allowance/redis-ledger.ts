@@ -1,10 +1,10 @@
 // The ledger of gateways that share a Redis: each request is one atomic script, and what a dead gateway held is given back.
 import { GatewayError } from "../../errors.ts";
 import type { Redis } from "../../state/redis.ts";
-import { type Holding, type Ledger, streamWaitMillis, type Taken } from "./ledger.ts";
-import { periodEnd, periodStart } from "./period.ts";
-import { beat, counterKey, greet, look, take } from "./redis-scripts.ts";
-import { Settlements, type Sort } from "./redis-settlements.ts";
+import type { Holding, Ledger, Taken } from "./ledger.ts";
+import { keyOf, refusedBy, sortOf, ttlOf } from "./redis-counter.ts";
+import { beat, greet, look, take } from "./redis-scripts.ts";
+import { Settlements } from "./redis-settlements.ts";
 import { type Amounts, amountOf, type Rule } from "./rule.ts";
 
 export interface RedisLedgerOptions {
@@ -33,8 +33,6 @@ export interface RedisLedger extends Ledger {
   readonly pending: number;
 }
 
-const graceMillis = 2 * 86_400_000;
-const openMillis = 7 * 86_400_000;
 const lookLot = 500;
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 
@@ -237,46 +235,6 @@ class SharedLedger implements RedisLedger {
   #troubled(effect: "allowed" | "refused" | "delayed", error: unknown): void {
     this.#options.watch?.troubled(effect, error);
   }
-}
-
-function sortOf({ period }: Rule): Sort {
-  if (period === "minute") return "minute";
-  return period === "now" ? "open" : "period";
-}
-
-function keyOf({ id, period }: Rule, now: number): string {
-  return counterKey(period === "minute" || period === "now" ? id : `${id}:${periodStart(period, now)}`);
-}
-
-/** Milliseconds for which a counter is kept after its last use; 0 for good. */
-function ttlOf({ period }: Rule, now: number): number {
-  if (period === "total") return 0;
-  if (period === "minute" || period === "now") return openMillis;
-  return Math.ceil(periodEnd(period, periodStart(period, now)) - now) + graceMillis;
-}
-
-/** The rule that keeps waiting longest. `waits` as the script gives them: ms, -1 for room, -2 for never. */
-function refusedBy(rules: readonly Rule[], used: readonly number[], waits: readonly number[], now: number): Taken {
-  let refusing: Rule | undefined;
-  let waitMillis = -1;
-  rules.forEach((rule, at) => {
-    const wait = waits[at] ?? -1;
-    if (wait === -1) return;
-    const { period } = rule;
-    const millis =
-      wait === -2
-        ? Number.POSITIVE_INFINITY
-        : period === "minute"
-          ? wait
-          : period === "now"
-            ? streamWaitMillis
-            : periodEnd(period, periodStart(period, now)) - now;
-    if (millis <= waitMillis) return;
-    refusing = rule;
-    waitMillis = millis;
-  });
-  if (refusing === undefined) throw new Error("A refusal without a reason came from Redis.");
-  return { holding: undefined, used, refusing, waitMillis };
 }
 
 /** Exact across all gateways that share the Redis, since it runs one script at a time. */
