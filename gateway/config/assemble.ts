@@ -1,5 +1,6 @@
 // Makes the gateway's Config out of a checked file and the environment's variables.
 import type { PriceRule } from "../../instrumentation/index.ts";
+import { rateLimits, redisSettings } from "./allowance.ts";
 import { backend, demoPrices, hybridRoute, knownProviders } from "./builtin.ts";
 import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
@@ -19,7 +20,8 @@ export interface Assembly {
 }
 
 /** The configuration; complete only where nothing was complained about. Variables win over the file. */
-export function assemble({ file, shape, variables, otel, secret, complain }: Assembly): Config {
+export function assemble(assembly: Assembly): Config {
+  const { file, shape, variables, otel, secret, complain } = assembly;
   const listed = shape.backends.map((entry, index) => fromFile(entry, ["backends", index], { secret, complain }));
   checkNames(shape, complain);
   const taken = new Set(listed.map(({ name }) => name));
@@ -45,6 +47,7 @@ export function assemble({ file, shape, variables, otel, secret, complain }: Ass
   };
   const adminToken = variables.TOLLGATE_ADMIN_TOKEN ?? optional(shape.adminToken, ["adminToken"], secret);
   const metricsToken = variables.TOLLGATE_METRICS_TOKEN ?? optional(shape.metricsToken, ["metricsToken"], secret);
+  const redis = redisSettings(assembly);
   const sentry = sentrySettings(shape, variables, secret);
   const home = built.find(({ name }) => name === "openai") ?? built[0];
   return {
@@ -56,6 +59,9 @@ export function assemble({ file, shape, variables, otel, secret, complain }: Ass
     cors: shape.cors,
     trustedProxies: shape.trustedProxies,
     limits: shape.limits,
+    rateLimits: rateLimits(shape),
+    budgets: shape.budgets,
+    ...(redis && { redis }),
     shutdownSeconds: shape.shutdownSeconds,
     backends,
     defaultBackend: shape.defaultBackend ?? listed[0]?.name ?? home?.name ?? "demo",

@@ -6,6 +6,7 @@ import type {
   SentrySettings,
   TraceSettings,
 } from "../../instrumentation/index.ts";
+import type { BudgetRule, RateLimitSettings } from "../admission/allowance/settings.ts";
 
 /** A configured upstream. Data, not code. */
 export interface Backend {
@@ -83,6 +84,12 @@ export interface Limits {
   readonly drainSeconds: number;
 }
 
+export interface RedisSettings {
+  readonly url: string;
+  /** While it is away: let requests pass and count them later, or refuse those of callers with limits. */
+  readonly onFailure: "allow" | "refuse";
+}
+
 export interface Config {
   /** Absolute path of the file it came from; `undefined` for the embedded defaults. */
   readonly file: string | undefined;
@@ -98,7 +105,13 @@ export interface Config {
   readonly cors: { readonly origins: readonly string[] };
   /** Addresses or CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** Of one request. */
   readonly limits: Limits;
+  /** Of callers. */
+  readonly rateLimits: RateLimitSettings;
+  readonly budgets: readonly BudgetRule[];
+  /** Where counts are shared; absent for a gateway that is alone. The address may hold a password: never print it. */
+  readonly redis?: RedisSettings;
   readonly shutdownSeconds: number;
   readonly backends: readonly Backend[];
   /** Takes requests that name no model (files, batches, …); the first backend when not set. */

@@ -51,6 +51,11 @@ const variables = z
     OPENAI_BASE_URL: baseUrl("https://api.openai.com/v1"),
     DEEPSEEK_API_KEY: token,
     DEEPSEEK_BASE_URL: baseUrl("https://api.deepseek.com/v1"),
+    REDIS_URL: z
+      .string()
+      .trim()
+      .regex(/^rediss?:\/\/[\x21-\x7e]+$/, "must be a redis:// or rediss:// address, such as redis://127.0.0.1:6379")
+      .optional(),
     LOG_LEVEL: z.preprocess((value) => {
       const lower = typeof value === "string" ? value.toLowerCase() : undefined;
       return lower === undefined ? undefined : (otherLevels[lower] ?? lower);

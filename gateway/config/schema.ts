@@ -1,6 +1,7 @@
 // The shape of a configuration file: every key, its kind, its default and its description.
 import { isIP } from "node:net";
 import * as z from "zod";
+import { budgetSchema, rateLimitsSchema, redisSchema } from "./allowance-schema.ts";
 import { backendSchema, priceSchema } from "./backend-schema.ts";
 import { retriesSchema, routeSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
@@ -147,6 +148,16 @@ export const fileSchema = z
         .prefault([])
         .describe("Addresses or ranges of proxies whose X-Forwarded-For is believed."),
       limits: limits.prefault({}).describe("Limits of one request."),
+      rateLimits: rateLimitsSchema
+        .prefault({})
+        .describe("What callers may use in a time, beside what their keys say: requests, tokens, open requests."),
+      budgets: z
+        .array(budgetSchema, says("must be a list of budgets"))
+        .prefault([])
+        .describe("What callers may spend in a period, beside what their keys say."),
+      redis: redisSchema
+        .prefault({})
+        .describe("Shared by several gateways, so that they hold one limit and one budget."),
       shutdownSeconds: duration().prefault("30s").describe("How long open requests may take to finish at shutdown."),
       demo: flag().prefault(true).describe("Serves the built-in demo backend (models demo, demo-…)."),
       defaultBackend: name("the name of a backend")
