@@ -1,7 +1,7 @@
 // The forwarder: admit → take in → send → answer, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
-import { intake } from "./intake.ts";
+import { type Intake, intake, nothingTaken } from "./intake.ts";
 import { listModels } from "./models.ts";
 import { openDraft } from "./opening.ts";
 import { ownHeaders } from "./outgoing.ts";
@@ -10,7 +10,7 @@ import { receiverFor } from "./receivers/index.ts";
 import { hangUp, replyError } from "./reply.ts";
 import { Roll } from "./roll.ts";
 import { send } from "./send.ts";
-import { Failed, type Forward, type ForwardOptions } from "./sending.ts";
+import { Failed, type Forward, type ForwardOptions, type Sending } from "./sending.ts";
 import { target } from "./target.ts";
 
 /** A client that leaves ends the intake by itself. */
@@ -27,45 +27,74 @@ export function forward(options: ForwardOptions): Forward {
     if (open.size === 0) becameQuiet();
   };
 
-  const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  const opened = (req: IncomingMessage, res: ServerResponse): Sending => {
     const setting = options.setting();
-    const { fleet, doors } = setting;
     const place = target(req.url);
     const { receiver } = receiverFor(req.method ?? "GET", place?.path ?? "/v1/");
     const draft = openDraft(options, setting, req, receiver);
     const passage = new Passage({ req, res, draft, receiver, now, pipeline, recorded });
     open.add(passage);
-    const corsHeaders = doors.corsHeaders(req.headers.origin);
+    return {
+      options,
+      setting,
+      fleet: setting.fleet,
+      passage,
+      path: place?.path ?? "",
+      query: place?.query ?? "",
+      corsHeaders: setting.doors.corsHeaders(req.headers.origin),
+      taken: nothingTaken,
+    };
+  };
+
+  /** Judges the head. Throws where the request goes no further. */
+  const admit = ({ setting, passage: { req }, path }: Sending): void => {
+    // What follows `/v1` goes on as it is written, so that has to stand there as it is written, too.
+    if (!path.startsWith("/v1/")) throw new GatewayError("invalid_path");
+    if (options.draining()) throw new GatewayError("shutting_down");
+    // A backend would send back the request's head, our key included (RFC 9110 §9.3.8).
+    if (req.method === "TRACE") throw new GatewayError("method_not_allowed");
+    setting.doors.admit(req);
+  };
+
+  const takeIn = ({ passage, fleet }: Sending): Intake | Promise<Intake> =>
+    intake({
+      req: passage.req,
+      res: passage.res,
+      receiver: passage.receiver,
+      limits: fleet.config.limits,
+      draft: passage.draft,
+      now,
+      watchFailed: options.observers.watchFailed,
+      stoppedBy: (stop) => {
+        passage.running = { leave: nothing, stop };
+      },
+    });
+
+  const answer = (sending: Sending): Promise<void> => {
+    const { passage, taken } = sending;
+    passage.facts = taken.facts;
+    passage.json = taken.json;
+    const { receiver, req } = passage;
+    return receiver.path === "/v1/models" && req.method === "GET" ? listModels(sending) : send(sending);
+  };
+
+  const fail = ({ passage, corsHeaders }: Sending, error: unknown): void => {
+    if (!(error instanceof GatewayError || error instanceof ClientLeft)) options.observers.failed(error);
+    refuse(passage, error, corsHeaders);
+  };
+
+  // The stages are functions of their own: an async function's locals are kept on the heap while it waits.
+  const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const sending = opened(req, res);
     try {
-      // What follows `/v1` goes on as it is written, so that has to stand there as it is written, too.
-      if (!place?.path.startsWith("/v1/")) throw new GatewayError("invalid_path");
-      if (options.draining()) throw new GatewayError("shutting_down");
-      // A backend would send back the request's head, our key included (RFC 9110 §9.3.8).
-      if (req.method === "TRACE") throw new GatewayError("method_not_allowed");
-      doors.admit(req);
-      const taken = await intake({
-        req,
-        res,
-        receiver,
-        limits: fleet.config.limits,
-        draft,
-        now,
-        watchFailed: options.observers.watchFailed,
-        stoppedBy: (stop) => {
-          passage.running = { leave: nothing, stop };
-        },
-      });
-      passage.facts = taken.facts;
-      passage.json = taken.json;
-      const sending = { options, fleet, passage, taken, path: place.path, query: place.query, corsHeaders };
-      if (receiver.path === "/v1/models" && req.method === "GET") await listModels(sending);
-      else await send(sending);
+      admit(sending);
+      sending.taken = await takeIn(sending);
+      await answer(sending);
     } catch (error) {
-      if (!(error instanceof GatewayError || error instanceof ClientLeft)) options.observers.failed(error);
-      refuse(passage, error, corsHeaders);
+      fail(sending, error);
     }
-    await passage.over;
-    passage.record();
+    await sending.passage.over;
+    sending.passage.record();
   };
 
   return {

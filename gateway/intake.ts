@@ -34,17 +34,18 @@ export interface IntakeOptions {
 }
 
 const noFacts: RequestFacts = { streamed: false };
-const nothing: Intake = { body: null, facts: () => noFacts };
+/** Of a request without a body. */
+export const nothingTaken: Intake = { body: null, facts: () => noFacts };
 
 /**
- * Resolves once enough is known to choose a backend. Rejects with a GatewayError that says what is wrong with the body,
- * or with ClientLeft.
+ * Gives what came in once enough is known to choose a backend. Throws, or rejects with, a GatewayError that says what is
+ * wrong with the body, or ClientLeft.
  */
-export async function intake(options: IntakeOptions): Promise<Intake> {
+export function intake(options: IntakeOptions): Intake | Promise<Intake> {
   const { req, res, receiver, limits } = options;
   const announced = req.headers["content-length"];
   const coding = req.headers["transfer-encoding"];
-  if (announced === "0" || (announced === undefined && coding === undefined)) return nothing;
+  if (announced === "0" || (announced === undefined && coding === undefined)) return nothingTaken;
   // Another coding would be lost on the way, and with it what the bytes mean (RFC 9112 §6.1).
   if (coding !== undefined && coding !== "chunked" && !/^chunked$/i.test(coding)) {
     throw new GatewayError("invalid_encoding", "The only transfer-encoding known here is chunked.");
@@ -58,19 +59,26 @@ export async function intake(options: IntakeOptions): Promise<Intake> {
   // A client of HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
   if (req.headers.expect !== undefined && req.httpVersion !== "1.0") res.writeContinue();
 
-  if (readWhole) {
-    const body = await collect(options, limit);
+  if (!readWhole) return passedOn(options, limit, multipart && receiver.body !== "opaque" ? type : undefined);
+  return collect(options, limit).then((body) => {
     const json = decoded(body, req.headers["content-encoding"], limit);
     const facts = receiver.readRequest(parse(json));
     return { body, facts: () => facts, json };
+  });
+}
+
+/** `form`: the content type of an upload whose fields are to be read. */
+async function passedOn(options: IntakeOptions, limit: number, form: string | undefined): Promise<Intake> {
+  const { req, receiver, limits } = options;
+  const announced = req.headers["content-length"];
+  const fields = form === undefined ? undefined : multipartFacts(form);
+  const stream = upload({ ...options, limit, ...(fields && { watch: fields }) });
+  if (fields) {
+    await stream.until(() => fields.done || fields.bad || fields.fields.model !== undefined, limits.multipartHeadBytes);
   }
-  const form = multipart && receiver.body !== "opaque" ? multipartFacts(type) : undefined;
-  const stream = upload({ ...options, limit, ...(form && { watch: form }) });
-  if (form)
-    await stream.until(() => form.done || form.bad || form.fields.model !== undefined, limits.multipartHeadBytes);
   return {
     body: stream.body,
-    facts: form ? () => receiver.readRequest(form.fields) : () => noFacts,
+    facts: fields ? () => receiver.readRequest(fields.fields) : () => noFacts,
     ...(announced !== undefined && { length: announced }),
   };
 }

@@ -78,10 +78,14 @@ function timing(draft: ExchangeDraft): string {
   let text = "";
   for (const [phase, name] of phasesShown) {
     const spent = draft.spent(phase);
-    if (spent > 0) text += `${text === "" ? "" : ", "}${name};dur=${spent.toFixed(1)}`;
+    if (spent > 0) text += `${text === "" ? "" : ", "}${name};dur=${tenths(spent)}`;
   }
   return text;
 }
+
+/** Most phases take less than 100 ms, and a number costs more to write than to find. */
+const short = Array.from({ length: 1_000 }, (_, tenth) => (tenth / 10).toFixed(1));
+const tenths = (millis: number): string => short[Math.round(millis * 10)] ?? millis.toFixed(1);
 
 /** What is over when an answer's head goes out. */
 const phasesShown = [

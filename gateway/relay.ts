@@ -15,12 +15,6 @@ import { decoder, isReadable, SpentTap, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
 
-export interface Tried {
-  readonly ending: Ending;
-  /** What the client gets of it; absent while no head came that was for the client. */
-  readonly answer: Answer | undefined;
-}
-
 export interface Try {
   readonly target: Target;
   /** What goes in place of the client's body; `undefined`: the client's own. */
@@ -33,8 +27,8 @@ export interface Try {
   readonly spare: Repeatable;
 }
 
-/** Tries one target once. Throws a GatewayError where there is no connection to be had. */
-export async function tryOnce(sending: Sending, one: Try): Promise<Tried> {
+/** Begins to try one target once. Throws a GatewayError where there is no connection to be had. */
+export function tryOnce(sending: Sending, one: Try): Relay {
   const { options, passage, path, query } = sending;
   const { target, rewritten, fresh } = one;
   const { upstream } = target;
@@ -47,29 +41,29 @@ export async function tryOnce(sending: Sending, one: Try): Promise<Tried> {
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
   const relay = new Relay(sending, one, open);
-  const attempt = new Attempt({
-    transport,
-    connection,
-    timeouts: target.timeouts,
-    method: passage.req.method ?? "GET",
-    path: transport.basePath + path.slice(3) + query,
-    headers,
-    body,
-    draft,
-    open,
-    sink: relay,
-    now: options.surroundings.clock.now,
-  });
-  relay.steers(attempt);
-  const ending = relay.over(await attempt.ended);
-  return { ending, answer: relay.answer };
+  relay.steers(
+    new Attempt({
+      transport,
+      connection,
+      timeouts: target.timeouts,
+      method: passage.req.method ?? "GET",
+      path: transport.basePath + path.slice(3) + query,
+      headers,
+      body,
+      draft,
+      open,
+      sink: relay,
+      now: options.surroundings.clock.now,
+    }),
+  );
+  return relay;
 }
 
 /**
  * Stands between an attempt and the answer to the client. A class, as its methods are called for every answer: function
  * literals that are put into properties are born old in V8, and would keep whole requests until a full collection.
  */
-class Relay implements AnswerSink, AnswerEvents, Running {
+export class Relay implements AnswerSink, AnswerEvents, Running {
   readonly #sending: Sending;
   readonly #upstream: Upstream;
   readonly #try: Try;
@@ -97,7 +91,13 @@ class Relay implements AnswerSink, AnswerEvents, Running {
     if (passage.left) this.leave();
   }
 
-  /** The attempt is over, however it ended; gives how that is to be understood. */
+  /** How the attempt ended, before it is understood; never rejects. */
+  get ended(): Promise<Ending> {
+    if (this.#attempt === undefined) throw new TypeError("a relay that steers nothing does not end");
+    return this.#attempt.ended;
+  }
+
+  /** To be told once how the attempt ended; gives how that is to be understood. */
   over(ending: Ending): Ending {
     if (this.#streaming) this.#sending.options.observers.streamClosed();
     if (ending.kind === "failed") this.#note(ending.failure);

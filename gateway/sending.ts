@@ -50,9 +50,12 @@ interface ForwardObservers {
 
 export interface Sending {
   readonly options: ForwardOptions;
+  readonly setting: Setting;
   readonly fleet: Fleet;
   readonly passage: Passage;
-  readonly taken: Intake;
+  /** What came in of the body; nothing before it was taken in. */
+  taken: Intake;
+  /** "" for a target that is no plain path. */
   readonly path: string;
   readonly query: string;
   /** Flat. */

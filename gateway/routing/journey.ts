@@ -1,8 +1,10 @@
 // One request's way over its route: target after target, round after round, until an answer goes out or none can be had.
-import type { HeldAnswer } from "../attempt.ts";
+import type { Ending, HeldAnswer } from "../attempt.ts";
 import { type FailureKind, GatewayError, outcomeOf } from "../errors.ts";
+import { ownHeaders } from "../outgoing.ts";
 import type { RequestFacts } from "../receivers/receiver.ts";
-import { type Tried, type Try, tryOnce } from "../relay.ts";
+import { type Relay, type Try, tryOnce } from "../relay.ts";
+import { reply } from "../reply.ts";
 import { rewritten } from "../rewrite/body.ts";
 import { Failed, type Sending } from "../sending.ts";
 import { failureOfStatus } from "../verdict.ts";
@@ -14,24 +16,16 @@ import type { Route, Target } from "./route.ts";
 
 /** Why a target gave no answer. */
 interface Setback {
-  readonly kind: "setback";
   readonly failure: FailureKind;
   readonly error: GatewayError;
-  /** What it answered all the same. */
+  /** What it answered all the same, where that may go to the client. */
   readonly held?: HeldAnswer;
   /** It may have acted on the request. */
   readonly sent: boolean;
 }
 
-type Result = Setback | { readonly kind: "done"; readonly held?: HeldAnswer };
-
-const done: Result = { kind: "done" };
-
-/**
- * Resolves when an answer has gone out, or the client is gone; or to an answer that was kept back and is the one to go
- * out after all. Throws a GatewayError for an answer of our own.
- */
-export const journey = (sending: Sending, route: Route, facts: RequestFacts): Promise<HeldAnswer | undefined> =>
+/** Resolves when an answer has gone out, or the client is gone. Rejects with a GatewayError for an answer of our own. */
+export const journey = (sending: Sending, route: Route, facts: RequestFacts): Promise<void> =>
   new Journey(sending, route, facts).run();
 
 class Journey {
@@ -43,6 +37,9 @@ class Journey {
   #round = 0;
   /** The soonest that a target of this round wants the request again, milliseconds. */
   #asked = Number.POSITIVE_INFINITY;
+  /** The same target at once again, where only a small thing stood in the way. */
+  #again: Try | undefined;
+  #last: Setback | undefined;
 
   constructor(sending: Sending, route: Route, facts: RequestFacts) {
     const { passage, taken, fleet } = sending;
@@ -54,44 +51,126 @@ class Journey {
     this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate);
   }
 
-  async run(): Promise<HeldAnswer | undefined> {
-    let last: Setback | undefined;
+  async run(): Promise<void> {
     for (;;) {
-      const target = last === undefined || this.#mayGoOn(last) ? this.#itinerary.next() : undefined;
-      if (target !== undefined) {
-        const result = await this.#ask(target);
-        if (result.kind === "done") return result.held;
-        last = result;
-        this.#asked = Math.min(this.#asked, this.#askedBy(result));
-      } else if (last === undefined) {
-        throw this.#sending.fleet.gate.noneUp(this.#route.targets);
-      } else if (!(await this.#rested(last))) {
-        if (last.held && !last.held.isCut) return last.held;
-        throw last.error;
+      const one = this.#next();
+      if (one === undefined) {
+        if (await this.#rested()) continue;
+        this.#giveUp();
+        return;
       }
+      const relay = this.#begin(one);
+      if (relay !== undefined && this.#isDone(one, relay, await relay.ended)) return;
     }
+  }
+
+  #next(): Try | undefined {
+    const again = this.#again;
+    if (again !== undefined) {
+      this.#again = undefined;
+      return again;
+    }
+    if (this.#last !== undefined && !this.#mayGoOn(this.#last)) return undefined;
+    const target = this.#itinerary.next();
+    if (target === undefined) return undefined;
+    const hasSpare = this.#itinerary.hasMore || this.#round < this.#route.retries.max;
+    const { asksForUsage, streamed } = this.#facts;
+    const withUsage =
+      asksForUsage === false &&
+      streamed &&
+      target.upstream.takesStreamOptions &&
+      this.#sending.taken.json !== undefined;
+    return {
+      target,
+      rewritten: this.#bodyFor(target, withUsage),
+      withUsage,
+      fresh: false,
+      spare: hasSpare ? this.#how : "never",
+    };
+  }
+
+  #begin(one: Try): Relay | undefined {
+    try {
+      return tryOnce(this.#sending, one);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#setBack({ failure: error.kind, error, sent: false });
+      return undefined;
+    }
+  }
+
+  /** Judges how a try ended; true when all is over. */
+  #isDone(one: Try, relay: Relay, ended: Ending): boolean {
+    const { passage, fleet, options } = this.#sending;
+    const { answer } = relay;
+    const ending = relay.over(ended);
+    const attempt = passage.draft.attempts.at(-1);
+    if (ending.kind === "failed" && ending.stale && !one.fresh && !passage.left && this.#how !== "never") {
+      this.#again = { ...one, fresh: true };
+      passage.draft.enter("overhead", options.surroundings.clock.now());
+      return false;
+    }
+    fleet.gate.learned(one.target, ending, attempt, passage.draft);
+    switch (ending.kind) {
+      case "answered":
+      case "cancelled":
+        return true;
+      case "failed": {
+        if (answer?.began) {
+          passage.close(outcomeOf(ending.failure, ending.detail, attempt?.status));
+          answer.cut();
+          return true;
+        }
+        answer?.deafen();
+        const error = new Failed(ending.failure, ending.detail);
+        this.#setBack({ failure: ending.failure, error, sent: attempt?.connectedAt !== undefined });
+        return false;
+      }
+      case "held":
+        return this.#isDoneWith(one, ending.answer);
+    }
+  }
+
+  /** The same for an answer that was kept back. */
+  #isDoneWith(one: Try, held: HeldAnswer): boolean {
+    const { passage, options } = this.#sending;
+    const { target } = one;
+    const { status } = held.head;
+    if (one.withUsage && rejectsStreamOptions(held)) {
+      target.upstream.takesStreamOptions = false;
+      if (passage.draft.closed) return true;
+      this.#again = { ...one, withUsage: false, rewritten: this.#bodyFor(target, false) };
+      passage.draft.enter("overhead", options.surroundings.clock.now());
+      return false;
+    }
+    const failure = failureOfStatus(status, target.upstream.ownKey);
+    if (failure === undefined || failure === "upstream_rejected") {
+      this.#relay(held);
+      return true;
+    }
+    const error = new Failed(failure, errorText(held) ?? `The backend answered ${status}.`);
+    // What it says of our key is not for the client.
+    this.#setBack({ failure, error, ...(failure !== "backend_auth" && { held }), sent: true });
+    return false;
+  }
+
+  #setBack(setback: Setback): void {
+    const { wall } = this.#sending.options.surroundings.clock;
+    this.#last = setback;
+    const asked = setback.held && askedWait(setback.held.head.crossing, wall());
+    this.#asked = Math.min(this.#asked, asked ?? 0);
   }
 
   #mayGoOn({ failure, sent }: Setback): boolean {
     return mayRepeat(this.#how, failure, sent);
   }
 
-  /** What may be done after the present target: kept answers need a next try to be kept for. */
-  #spare(): Repeatable {
-    return this.#itinerary.hasMore || this.#round < this.#route.retries.max ? this.#how : "never";
-  }
-
-  #askedBy({ held }: Setback): number {
-    const { wall } = this.#sending.options.surroundings.clock;
-    return (held && askedWait(held.head.crossing, wall())) ?? 0;
-  }
-
   /** Waits before the next round; false where there is none to wait for. */
-  async #rested(last: Setback): Promise<boolean> {
+  async #rested(): Promise<boolean> {
     const { retries } = this.#route;
     const { random, clock } = this.#sending.options.surroundings;
-    if (this.#round >= retries.max || !this.#mayGoOn(last)) return false;
-    const asked = this.#asked > 0 && Number.isFinite(this.#asked) ? this.#asked : undefined;
+    if (this.#last === undefined || this.#round >= retries.max || !this.#mayGoOn(this.#last)) return false;
+    const asked = this.#asked > 0 ? this.#asked : undefined;
     const millis = wait(retries, this.#round + 1, asked, random);
     if (millis === undefined) return false;
     const { passage } = this.#sending;
@@ -104,66 +183,20 @@ class Journey {
     return true;
   }
 
-  /** Asks one target, again at once where only a small thing stood in the way. */
-  async #ask(target: Target): Promise<Result> {
-    const { options, fleet, passage, taken } = this.#sending;
-    const { upstream } = target;
-    const { now } = options.surroundings.clock;
-    const spare = this.#spare();
-    let withUsage =
-      this.#facts.asksForUsage === false &&
-      this.#facts.streamed &&
-      upstream.takesStreamOptions &&
-      taken.json !== undefined;
-    let fresh = false;
-    for (;;) {
-      const one: Try = { target, rewritten: this.#bodyFor(target, withUsage), withUsage, fresh, spare };
-      let tried: Tried;
-      try {
-        tried = await tryOnce(this.#sending, one);
-      } catch (error) {
-        if (!(error instanceof GatewayError)) throw error;
-        return { kind: "setback", failure: error.kind, error, sent: false };
-      }
-      const { ending, answer } = tried;
-      const attempt = passage.draft.attempts.at(-1);
-      if (ending.kind === "failed" && ending.stale && !fresh && !passage.left && this.#how !== "never") {
-        fresh = true;
-        passage.draft.enter("overhead", now());
-        continue;
-      }
-      fleet.gate.learned(target, ending, attempt, passage.draft);
-      switch (ending.kind) {
-        case "answered":
-        case "cancelled":
-          return done;
-        case "failed": {
-          if (answer?.began) {
-            passage.close(outcomeOf(ending.failure, ending.detail, attempt?.status));
-            answer.cut();
-            return done;
-          }
-          answer?.deafen();
-          const error = new Failed(ending.failure, ending.detail);
-          return { kind: "setback", failure: ending.failure, error, sent: attempt?.connectedAt !== undefined };
-        }
-        case "held": {
-          if (withUsage && rejectsStreamOptions(ending.answer)) {
-            upstream.takesStreamOptions = false;
-            if (passage.draft.closed) return done;
-            withUsage = false;
-            passage.draft.enter("overhead", now());
-            continue;
-          }
-          const { answer: held } = ending;
-          const failure = failureOfStatus(held.head.status, upstream.ownKey);
-          if (failure === undefined || failure === "upstream_rejected") return { kind: "done", held };
-          const error = new Failed(failure, errorText(held) ?? `The backend answered ${held.head.status}.`);
-          if (failure === "backend_auth") return { kind: "setback", failure, error, sent: true };
-          return { kind: "setback", failure, error, held, sent: true };
-        }
-      }
-    }
+  /** No target is left: the last one's own answer where it gave one, else ours. */
+  #giveUp(): void {
+    const last = this.#last;
+    if (last === undefined) throw this.#sending.fleet.gate.noneUp(this.#route.targets);
+    if (last.held === undefined || last.held.isCut) throw last.error;
+    this.#relay(last.held);
+  }
+
+  #relay(held: HeldAnswer): void {
+    const { passage, corsHeaders } = this.#sending;
+    const { status, statusText, crossing } = held.head;
+    passage.draft.responseBytes += held.body.length;
+    passage.closesWith(outcomeOf(failureOfStatus(status, true) ?? "upstream_rejected", errorText(held), status));
+    reply(passage.res, status, held.body, [...crossing, ...ownHeaders(passage), ...corsHeaders], statusText);
   }
 
   /** The body for a target; `undefined` where the client's own goes as it is. */
