@@ -211,11 +211,13 @@ export class Answer {
     if (withheld === undefined) return bytes;
     const { tap, events } = this.#options;
     withheld.keep(bytes);
-    if (this.#ended && events.rejects()) {
+    // With its first content it is an answer, however it ends.
+    const isSettled = tap?.sawToken === true || withheld.isFull;
+    if (!isSettled && !this.#isLast) return undefined;
+    if (!isSettled && this.#ended && events.rejects()) {
       this.#deaf = true;
       return undefined;
     }
-    if (!this.#isLast && tap?.sawToken !== true && !withheld.isFull) return undefined;
     this.#withheld = undefined;
     return withheld.take();
   }

@@ -172,19 +172,27 @@ type Rule = (record: UsageRecord) => UsageRecord;
 
 /** The processors that follow the configuration. */
 function processors(config: Config, overflow: (label: string) => void): { readonly price: Rule; readonly bound: Rule } {
-  const models = config.backends.flatMap((backend) => backend.models).filter((model) => !model.includes("*"));
+  const models = [...config.routes.map(({ model }) => model), ...config.backends.flatMap(({ models }) => models)];
   return {
     price: price({ rules: config.prices }),
-    bound: bound({ settings: config.labels, models, overflow }),
+    bound: bound({ settings: config.labels, models: models.filter(isExact), overflow }),
   };
 }
+
+/** A name, and no pattern of names. */
+const isExact = (model: string): boolean => !model.includes("*");
 
 /** What exists at 0 before the first request, so that a ratio or an alert sees the first failure. */
 function known(config: Config): Known {
   return {
-    routes: config.backends.flatMap(({ name, models }) =>
-      models.filter((model) => !model.includes("*")).map((model) => ({ model, backend: name })),
-    ),
+    routes: [
+      ...config.routes
+        .filter(({ model }) => isExact(model))
+        .flatMap(({ model, targets }) => targets.map(({ backend }) => ({ model, backend }))),
+      ...config.backends.flatMap(({ name, models }) =>
+        models.filter(isExact).map((model) => ({ model, backend: name })),
+      ),
+    ],
     endpoints: receivers
       .filter(({ metered }) => metered)
       .flatMap(({ methods, path }) => methods.slice(0, 1).map((method) => ({ method, route: path }))),

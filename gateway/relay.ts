@@ -59,6 +59,13 @@ export function tryOnce(sending: Sending, one: Try): Relay {
   return relay;
 }
 
+/** Whether an answer of success can still turn out to be none; a sound's first byte is content, and goes out at once. */
+const mayFail = ({ status, contentType, contentEncoding }: ReceivedHead): boolean =>
+  status < 300 &&
+  (contentEncoding === undefined || contentEncoding === "identity") &&
+  !contentType.startsWith("audio/") &&
+  contentType !== "application/octet-stream";
+
 /**
  * Stands between an attempt and the answer to the client. A class, as its methods are called for every answer: function
  * literals that are put into properties are born old in V8, and would keep whole requests until a full collection.
@@ -136,7 +143,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       tap: passage.tap,
       filter,
       decode: filter && decoder(contentEncoding ?? ""),
-      withheld: spare === "always" && status < 300 && passage.tap !== undefined && contentEncoding === undefined,
+      withheld: spare === "always" && passage.tap !== undefined && mayFail(received),
     });
     // The client left while the backend was thinking, and the answer is read all the same.
     if (passage.left) this.#hush();
@@ -157,10 +164,8 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     const facts = passage.tap?.finish();
     const open = { kind: "completed", status: this.#status, finish: "" } as const;
     const outcome = reviewed(open, facts, this.#streaming);
-    if (outcome.kind !== "failed") {
-      passage.tap = facts && new SpentTap(facts);
-      return false;
-    }
+    passage.tap = facts && new SpentTap(facts);
+    if (outcome.kind !== "failed") return false;
     const failure = facts?.error ? "error_event" : "broken_answer";
     this.#rejected = { failure, detail: outcome.message ?? failures[failure].message };
     this.#note(failure);

@@ -164,13 +164,13 @@ describe("a whole answer is passed on byte for byte and metered", () => {
     }),
   ])("$name", async (row) => void (await holds(row)));
 
-  test("what is not JSON still passes, and its usage is not 0", async () => {
+  test("what is not JSON still passes, as a failure, and its usage is not 0", async () => {
     const body = '{"choices": [';
     const { exchange } = await holds({
       name: "",
       script: [json(undefined, { body })],
       body,
-      outcome: { kind: "completed", status: 200 },
+      outcome: { kind: "failed", reason: "broken_stream", status: 200 },
     });
     expect(exchange.usageSource).not.toBe("provider");
     expect(exchange.tokens?.output).not.toBe(0);

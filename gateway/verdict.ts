@@ -23,15 +23,19 @@ export function outcomeOfStatus(status: number, ownKey: boolean): Outcome {
 
 /**
  * The same outcome in the light of what the answer said: an error event or a failed response within a 200 is a
- * failure, and so is a stream that ended without its end mark.
+ * failure, and so is a stream that ended without its end mark, or JSON that is none.
  */
 export function reviewed(outcome: Outcome, facts: AnswerFacts | undefined, streamed: boolean): Outcome {
   if (facts === undefined) return outcome;
   const told = facts.error?.message ?? facts.error?.code ?? facts.error?.type;
   if (outcome.kind === "completed") {
     if (facts.error) return outcomeOf("error_event", told, outcome.status);
-    if (streamed && !facts.ended)
-      return outcomeOf("broken_answer", "The stream ended without its end mark.", outcome.status);
+    if (!facts.ended) {
+      const why = streamed
+        ? "The stream ended without its end mark."
+        : "The answer is not the JSON that it says it is.";
+      return outcomeOf("broken_answer", why, outcome.status);
+    }
     return facts.finish === undefined ? outcome : { ...outcome, finish: facts.finish };
   }
   if (outcome.kind === "abandoned" || outcome.message !== undefined || told === undefined) return outcome;

@@ -10,6 +10,9 @@ import type { AnswerFacts, AnswerHead, AnswerReader } from "./receiver.ts";
 const heldBytes = 64 * 1024;
 const maxErrorCharacters = 500;
 
+/** It says that it is JSON, and is none: cut short, most likely. */
+const noJson: AnswerFacts = Object.freeze({ ended: false });
+
 export class JsonAnswer implements AnswerReader {
   readonly #dialect: Dialect;
   readonly #head: AnswerHead;
@@ -41,6 +44,8 @@ export class JsonAnswer implements AnswerReader {
     const text = only !== undefined && this.#held.length === 1 ? only.toString() : Buffer.concat(this.#held).toString();
     const value = this.#skimmer === undefined ? jsonIn(text) : this.#skimmer.end();
     if (this.#head.status >= 400) return this.#failed(value, text);
+    if (value === undefined && this.#skimmer === undefined && this.#head.contentType === "application/json")
+      return noJson;
     const reading = this.#dialect.read(value);
     if (reading.tokens !== undefined || reading.error !== undefined) return factsOf(reading, true);
     return factsOf(reading, true, this.#estimate(value));

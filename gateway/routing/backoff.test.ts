@@ -6,13 +6,13 @@ const most = () => 1;
 const least = () => 0;
 
 test("each step is twice the one before, up to the longest", () => {
-  expect([1, 2, 3, 4, 5, 6].map((round) => wait(settings, round, undefined, most))).toEqual([
+  expect([1, 2, 3, 4, 5, 6].map((round) => wait(settings, round, 0, most))).toEqual([
     500, 1000, 2000, 4000, 8000, 8000,
   ]);
 });
 
 test("half of a step is chance", () => {
-  expect(wait(settings, 1, undefined, least)).toBe(250);
+  expect(wait(settings, 1, 0, least)).toBe(250);
 });
 
 test("what a backend asks for is waited in full, and a longer one than allowed ends the request", () => {

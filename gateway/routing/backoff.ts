@@ -17,17 +17,17 @@ export function askedWait(headers: readonly string[], wall: number): number | un
 
 /**
  * Milliseconds before round `round` (1 is the first retry). Between half and the whole of the exponential step, so that
- * clients that failed together do not come back together. What a backend asked for is waited in full, with a little on
- * top for the same reason; `undefined` where that is longer than the settings allow.
+ * clients that failed together do not come back together. What a backend asked for (0: nothing) is waited in full, with
+ * a little on top for the same reason; `undefined` where that is longer than the settings allow.
  */
 export function wait(
   { backoff, maxBackoff }: RetrySettings,
   round: number,
-  asked: number | undefined,
+  asked: number,
   random: () => number,
 ): number | undefined {
   const step = Math.min(backoff * 2 ** (round - 1), maxBackoff) * 1000;
-  if (asked === undefined) return step * (0.5 + random() / 2);
+  if (asked === 0) return step * (0.5 + random() / 2);
   if (asked > maxBackoff * 1000) return undefined;
   return Math.max(asked + random() * Math.min(250, step), step * (0.5 + random() / 2));
 }

@@ -16,13 +16,19 @@ export class Itinerary {
   readonly #gate: Gate;
   #order: readonly Target[];
   #at = 0;
+  /** Until when some are left alone, milliseconds. */
+  #resting: Map<Target, number> | undefined;
   /** The first that was asked: the only one that may have had the client's own key. */
   #first: Target | undefined;
 
-  constructor(route: Route, standing: Standing, gate: Gate) {
+  readonly #now: () => number;
+
+  /** `now` is monotonic milliseconds. */
+  constructor(route: Route, standing: Standing, gate: Gate, now: () => number) {
     this.#route = route;
     this.#standing = standing;
     this.#gate = gate;
+    this.#now = now;
     this.#order = ordered(route, standing);
   }
 
@@ -30,7 +36,8 @@ export class Itinerary {
   next(): Target | undefined {
     while (this.#at < this.#order.length) {
       const target = this.#order[this.#at++];
-      if (target === undefined || !this.#isOpenTo(target) || !this.#gate.admits(target)) continue;
+      if (target === undefined || this.#restOf(target) > 0 || !this.#isOpenTo(target)) continue;
+      if (!this.#gate.admits(target)) continue;
       this.#first ??= target;
       return target;
     }
@@ -41,15 +48,39 @@ export class Itinerary {
   get hasMore(): boolean {
     for (let at = this.#at; at < this.#order.length; at += 1) {
       const target = this.#order[at];
-      if (target !== undefined && this.#isOpenTo(target) && this.#gate.mayAdmit(target)) return true;
+      if (target === undefined || this.#restOf(target) > 0 || !this.#isOpenTo(target)) continue;
+      if (this.#gate.mayAdmit(target)) return true;
     }
     return false;
+  }
+
+  /** Leaves a target alone for so many milliseconds; for ever, if they have no end. */
+  rest(target: Target, millis: number): void {
+    this.#resting ??= new Map();
+    this.#resting.set(target, this.#now() + millis);
+  }
+
+  /** How long until the first target may be asked once more, milliseconds; 0 for at once. */
+  get soonest(): number {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const target of this.#order) {
+      if (this.#isOpenTo(target)) soonest = Math.min(soonest, this.#restOf(target));
+    }
+    return soonest;
   }
 
   /** Begins another round, in the order of that moment. */
   again(): void {
     this.#order = ordered(this.#route, this.#standing);
     this.#at = 0;
+  }
+
+  #restOf(target: Target): number {
+    const until = this.#resting?.get(target);
+    if (until === undefined) return 0;
+    const left = until - this.#now();
+    // Timers know whole milliseconds only.
+    return left > 1 ? left : 0;
   }
 
   /** A client's own key was meant for one backend, and goes to no other. */

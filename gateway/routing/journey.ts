@@ -11,7 +11,7 @@ import { failureOfStatus } from "../verdict.ts";
 import { askedWait, wait } from "./backoff.ts";
 import { errorText, rejectsStreamOptions } from "./held.ts";
 import { Itinerary } from "./itinerary.ts";
-import { mayRepeat, type Repeatable, repeatable } from "./repeat.ts";
+import { mayRepeat, needsAnother, type Repeatable, repeatable } from "./repeat.ts";
 import type { Route, Target } from "./route.ts";
 
 /** Why a target gave no answer. */
@@ -35,20 +35,20 @@ class Journey {
   readonly #how: Repeatable;
   readonly #itinerary: Itinerary;
   #round = 0;
-  /** The soonest that a target of this round wants the request again, milliseconds. */
-  #asked = Number.POSITIVE_INFINITY;
   /** The same target at once again, where only a small thing stood in the way. */
   #again: Try | undefined;
   #last: Setback | undefined;
+  /** It would not be asked for usage; whether that was all, its answer to the same without shows. */
+  #refusedUsage: Target | undefined;
 
   constructor(sending: Sending, route: Route, facts: RequestFacts) {
-    const { passage, taken, fleet } = sending;
+    const { passage, taken, fleet, options } = sending;
     this.#sending = sending;
     this.#route = route;
     this.#facts = facts;
     const isKept = taken.body === null || Buffer.isBuffer(taken.body);
     this.#how = repeatable(passage.receiver, passage.req.method ?? "GET", isKept);
-    this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate);
+    this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate, options.surroundings.clock.now);
   }
 
   async run(): Promise<void> {
@@ -94,7 +94,7 @@ class Journey {
       return tryOnce(this.#sending, one);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#setBack({ failure: error.kind, error, sent: false });
+      this.#setBack(one.target, { failure: error.kind, error, sent: false });
       return undefined;
     }
   }
@@ -113,6 +113,9 @@ class Journey {
     fleet.gate.learned(one.target, ending, attempt, passage.draft);
     switch (ending.kind) {
       case "answered":
+        if (one.target === this.#refusedUsage && attempt?.status === 200)
+          one.target.upstream.takesStreamOptions = false;
+        return true;
       case "cancelled":
         return true;
       case "failed": {
@@ -123,8 +126,9 @@ class Journey {
         }
         answer?.deafen();
         const error = new Failed(ending.failure, ending.detail);
-        this.#setBack({ failure: ending.failure, error, sent: attempt?.connectedAt !== undefined });
-        return false;
+        this.#setBack(one.target, { failure: ending.failure, error, sent: attempt?.connectedAt !== undefined });
+        // Nobody waits for another try.
+        return passage.draft.closed;
       }
       case "held":
         return this.#isDoneWith(one, ending.answer);
@@ -137,8 +141,8 @@ class Journey {
     const { target } = one;
     const { status } = held.head;
     if (one.withUsage && rejectsStreamOptions(held)) {
-      target.upstream.takesStreamOptions = false;
       if (passage.draft.closed) return true;
+      this.#refusedUsage = target;
       this.#again = { ...one, withUsage: false, rewritten: this.#bodyFor(target, false) };
       passage.draft.enter("overhead", options.surroundings.clock.now());
       return false;
@@ -150,15 +154,17 @@ class Journey {
     }
     const error = new Failed(failure, errorText(held) ?? `The backend answered ${status}.`);
     // What it says of our key is not for the client.
-    this.#setBack({ failure, error, ...(failure !== "backend_auth" && { held }), sent: true });
-    return false;
+    this.#setBack(target, { failure, error, ...(failure !== "backend_auth" && { held }), sent: true });
+    return passage.draft.closed;
   }
 
-  #setBack(setback: Setback): void {
+  /** Leaves the target alone for as long as it asked for, or altogether where it would only say the same again. */
+  #setBack(target: Target, setback: Setback): void {
     const { wall } = this.#sending.options.surroundings.clock;
+    const { failure, held } = setback;
     this.#last = setback;
-    const asked = setback.held && askedWait(setback.held.head.crossing, wall());
-    this.#asked = Math.min(this.#asked, asked ?? 0);
+    const asked = needsAnother(failure) ? Number.POSITIVE_INFINITY : held && askedWait(held.head.crossing, wall());
+    if (asked) this.#itinerary.rest(target, asked);
   }
 
   #mayGoOn({ failure, sent }: Setback): boolean {
@@ -170,15 +176,13 @@ class Journey {
     const { retries } = this.#route;
     const { random, clock } = this.#sending.options.surroundings;
     if (this.#last === undefined || this.#round >= retries.max || !this.#mayGoOn(this.#last)) return false;
-    const asked = this.#asked > 0 ? this.#asked : undefined;
-    const millis = wait(retries, this.#round + 1, asked, random);
+    const millis = wait(retries, this.#round + 1, this.#itinerary.soonest, random);
     if (millis === undefined) return false;
     const { passage } = this.#sending;
     passage.draft.enter("backoff", clock.now());
     await passage.rest(millis);
     passage.draft.enter("overhead", clock.now());
     this.#round += 1;
-    this.#asked = Number.POSITIVE_INFINITY;
     this.#itinerary.again();
     return true;
   }
