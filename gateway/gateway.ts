@@ -1,6 +1,7 @@
 // The gateway as one thing: two listeners over one configuration, that can be reloaded, drained and stopped.
 
 import { traceSource } from "../instrumentation/index.ts";
+import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
 import { app } from "./app.ts";
 import { availability } from "./availability.ts";
 import { clientAddress } from "./caller.ts";
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly telemetry: Telemetry;
   readonly surroundings: Surroundings;
   readonly version: string;
+  /** What callers may use; anything when absent. The telemetry settles what is reserved, and closes it. */
+  readonly allowance?: OpenAllowance;
 }
 
 export interface Gateway {
@@ -41,7 +44,13 @@ export interface Gateway {
 }
 
 /** Starts the gateway. Rejects with one plain sentence when it cannot listen. */
-export async function gateway({ config, telemetry, surroundings, version }: GatewayOptions): Promise<Gateway> {
+export async function gateway({
+  config,
+  telemetry,
+  surroundings,
+  version,
+  allowance,
+}: GatewayOptions): Promise<Gateway> {
   const { clock } = surroundings;
   const startedAt = clock.wall();
   let draining = false;
@@ -152,6 +161,7 @@ export async function gateway({ config, telemetry, surroundings, version }: Gate
     reload(next) {
       const before = setting;
       seen.follow(namesOf(next));
+      allowance?.allowance.configure(settingsOf(next));
       setting = makeSetting(next, before.fleet);
       const kept = new Set(setting.fleet.upstreams);
       for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();

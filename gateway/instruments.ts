@@ -4,7 +4,6 @@ import {
   bound,
   countedTroubles,
   type Exporter,
-  type Gauge,
   type Known,
   type Logger,
   type LossReport,
@@ -26,6 +25,9 @@ import {
   traceSink,
   type UsageRecord,
 } from "../instrumentation/index.ts";
+import type { OpenAllowance } from "./admission/allowance/open.ts";
+import { watchedAllowance } from "./allowance-gauges.ts";
+import { backendGauges } from "./backend-gauges.ts";
 import type { Config } from "./config/config.ts";
 import { failures } from "./errors.ts";
 import { receivers } from "./receivers/index.ts";
@@ -42,6 +44,8 @@ export interface InstrumentsOptions {
   readonly sink?: SpanSink;
   /** Exporters beside the usual ones. */
   readonly more?: readonly Exporter[];
+  /** Settled by each record; its state is shown in metrics. */
+  readonly allowance?: OpenAllowance;
   /** Sampling of machine and process; off where many gateways share one process. */
   readonly sampling?: boolean;
 }
@@ -59,10 +63,24 @@ export async function instruments({
   stdout,
   sink,
   more = [],
+  allowance: open,
   sampling = true,
 }: InstrumentsOptions): Promise<Instruments> {
   const cells = registry({ maxSeriesPerMetric: config.labels.maxSeriesPerMetric });
-  const stages = ["price", "redact", "bound", "metrics", "spans", "log", "sentry", "tap", "system", "gateway"];
+  const stages = [
+    "price",
+    "redact",
+    "bound",
+    "metrics",
+    "spans",
+    "log",
+    "sentry",
+    "tap",
+    "system",
+    "gateway",
+    "allowance",
+    "redis",
+  ];
   const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));
   const reportFor = (exporter: string): LossReport => {
     cells.zero("gateway_events_lost_total", { exporter, reason: "export_failed" });
@@ -104,6 +122,7 @@ export async function instruments({
       // Written out below, once: the others may have a last word, and a stalled reader is waited for no longer than that.
       { ...logExporter({ output, settings: config.log }), shutdown: async () => {} },
       ...(watcher ? [watcher] : []),
+      ...(open ? [open.allowance.exporter] : []),
       ...more,
     ],
     troubles,
@@ -127,14 +146,16 @@ export async function instruments({
   cells.gauge("gateway_open_streams").pull(() => openStreams);
   let readBackends: () => readonly BackendState[] = () => [];
   const backends = backendGauges(cells);
+  const standing = open && watchedAllowance(cells, config, open, troubles.exporterFailed);
 
   return {
     logger: say.logger,
     telemetry: {
       pipeline: records,
       exportsSpans: spanSink !== undefined,
-      scrape() {
+      async scrape() {
         backends(readBackends());
+        await standing?.();
         return text.scrape();
       },
       httpServed: measured.httpServed,
@@ -197,29 +218,6 @@ function known(config: Config): Known {
       .filter(({ metered }) => metered)
       .flatMap(({ methods, path }) => methods.slice(0, 1).map((method) => ({ method, route: path }))),
     errors: Object.values(failures),
-  };
-}
-
-/** Sets each backend's gauges from its present state, and lets those of a backend that is no more go. */
-function backendGauges(cells: ReturnType<typeof registry>): (states: readonly BackendState[]) => void {
-  const gauges = new Map<string, readonly [up: Gauge, inflight: Gauge, limit: Gauge]>();
-  return (states) => {
-    for (const [name, own] of gauges) {
-      if (states.some((state) => state.name === name)) continue;
-      for (const gauge of own) gauge.remove();
-      gauges.delete(name);
-    }
-    for (const { name: backend, up, inflight, limit } of states) {
-      const own = gauges.get(backend) ?? [
-        cells.gauge("gateway_backend_up", { backend }),
-        cells.gauge("gateway_backend_inflight", { backend }),
-        cells.gauge("gateway_backend_inflight_limit", { backend }),
-      ];
-      gauges.set(backend, own);
-      own[0].set(up ? 1 : 0);
-      own[1].set(inflight);
-      own[2].set(limit);
-    }
   };
 }
 

@@ -1,6 +1,8 @@
 // The composition root: it owns clock, randomness, signals and the console, and puts the parts together.
 import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
+import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
+import { forgetfulSpending } from "./admission/allowance/spending.ts";
 import { banner } from "./banner.ts";
 import { withDemo } from "./config/builtin.ts";
 import type { Config } from "./config/config.ts";
@@ -43,18 +45,21 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
 
   let config: Config;
   let measuring: Instruments;
+  let allowance: OpenAllowance | undefined;
   try {
     config = await complete(loaded.config);
-    measuring = await instruments({ config, version, clock: surroundings.clock, stdout: process.stdout });
+    const { clock, uuid } = surroundings;
+    allowance = await openAllowance({ config, clock, uuid, store: forgetfulSpending() });
+    measuring = await instruments({ config, version, clock, stdout: process.stdout, allowance });
   } catch (error) {
     complain(error);
-    await demoServer?.close();
+    await Promise.all([demoServer?.close(), allowance?.allowance.close()]);
     return exit.badConfig;
   }
   const { telemetry, logger } = measuring;
   let running: Gateway;
   try {
-    running = await gateway({ config, telemetry, surroundings, version });
+    running = await gateway({ config, telemetry, surroundings, version, allowance });
   } catch (error) {
     complain(error);
     await Promise.all([telemetry.shutdown(), demoServer?.close()]);
@@ -111,12 +116,13 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
 
 /** Settings that are read once, at the start; sentences about those that differ. */
 function afterRestart(before: Config, now: Config): string[] {
-  const once = ({ listen, metrics, log, sentry, traces, labels }: Config) => ({
+  const once = ({ listen, metrics, log, sentry, traces, labels, redis }: Config) => ({
     listen,
     metrics,
     log,
     sentry,
     traces,
+    redis,
     "labels.maxSeriesPerMetric": labels.maxSeriesPerMetric,
     "labels.activeUserSeconds": labels.activeUserSeconds,
   });

@@ -70,6 +70,9 @@ const contract: Record<string, string> = {
   nodejs_heap_used_bytes: "gauge",
   nodejs_gc_duration_seconds: "histogram",
   // Beyond the contract.
+  gateway_budget_soft_usd: "gauge scope name period",
+  gateway_shared_state_up: "gauge",
+  gateway_shared_state_errors_total: "counter effect",
   gateway_metric_values_rejected_total: "counter metric",
 };
 

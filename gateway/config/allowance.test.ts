@@ -26,7 +26,7 @@ describe("limits of callers", () => {
 
   it("are kept by model in the order of the file", () => {
     const { perModel } = config(
-      "rateLimits: { perModel: [{ model: gpt-4o, requestsPerMinute: 5 }, { model: '*', tokensPerDay: '${MANY}' }] }",
+      `rateLimits: { perModel: [{ model: gpt-4o, requestsPerMinute: 5 }, { model: "*", tokensPerDay: "\${MANY}" }] }`,
       { MANY: "7000" },
     ).rateLimits;
     expect(perModel).toEqual([

@@ -14,6 +14,8 @@ export interface RequestFacts {
   readonly mcpServers?: readonly string[];
   /** Known before the answer: characters to be spoken, voice, image size and quality. */
   readonly media?: Media;
+  /** The most output tokens that the request allows, over all the choices that it asks for. */
+  readonly maxOutputTokens?: number;
   /** Whether a streamed request already asks for usage; `undefined` where asking makes no sense. */
   readonly asksForUsage?: boolean;
 }

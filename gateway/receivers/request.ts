@@ -1,5 +1,5 @@
 // What every request body may say, whatever its endpoint.
-import { listIn, objectIn, textIn } from "./json.ts";
+import { countIn, type JsonObject, listIn, objectIn, textIn } from "./json.ts";
 import type { RequestFacts } from "./receiver.ts";
 
 const maxPairs = 16;
@@ -21,7 +21,18 @@ export function commonFacts(body: unknown): DraftFacts {
   if (model !== undefined) facts.model = model;
   if (user !== undefined) facts.user = user.slice(0, maxUserCharacters);
   if (metadata !== undefined) facts.metadata = metadata;
+  const most = maxOutputIn(request);
+  if (most !== undefined) facts.maxOutputTokens = most;
   return facts;
+}
+
+/** More is no limit at all. */
+const mostTokens = 1_000_000_000;
+
+/** By any of its names (chat, the older completions, Responses), times the choices that are asked for. */
+function maxOutputIn({ max_completion_tokens, max_tokens, max_output_tokens, n }: JsonObject): number | undefined {
+  const most = countIn(max_completion_tokens) ?? countIn(max_tokens) ?? countIn(max_output_tokens);
+  return most === undefined ? undefined : Math.min(most * Math.max(1, countIn(n) ?? 1), mostTokens);
 }
 
 /** Facts that are being put together. */

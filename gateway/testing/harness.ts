@@ -3,6 +3,8 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { Writable } from "node:stream";
 import { expect } from "vitest";
 import type { Exchange, Exporter, SpanData } from "../../instrumentation/index.ts";
+import { openAllowance } from "../admission/allowance/open.ts";
+import { forgetfulSpending } from "../admission/allowance/spending.ts";
 import { backend } from "../config/builtin.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { load } from "../config/load.ts";
@@ -49,7 +51,7 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     ...loaded.config,
     demo: false,
     // A test wants to see every span.
-    traces: { ...loaded.config.traces, sampleRatio: 1 },
+    traces: { ...loaded.config.traces, sampleRatio: 1, maxPerSecond: 1_000_000 },
     shutdownSeconds: 1,
     listen: { host: "127.0.0.1", port: 0, opsHost: "127.0.0.1", opsPort: 0 },
     ...overrides,
@@ -72,7 +74,10 @@ export async function startTollgate(overrides: Partial<Config> = {}): Promise<To
   };
   const spans: SpanData[] = [];
   const lines: string[] = [];
+  const { clock, uuid } = surroundings;
+  const allowance = await openAllowance({ config, clock, uuid, store: forgetfulSpending() });
   const { telemetry } = await instruments({
+    allowance,
     config,
     version,
     clock: surroundings.clock,
@@ -86,7 +91,7 @@ export async function startTollgate(overrides: Partial<Config> = {}): Promise<To
     more: [keep],
     sampling: false,
   });
-  const running = await gateway({ config, telemetry, surroundings, version });
+  const running = await gateway({ config, telemetry, surroundings, version, allowance });
   let closed: Promise<void> | undefined;
   return {
     url: `${running.url}/v1`,

@@ -81,6 +81,21 @@ export const gateway = {
     ["scope", "name", "period"],
     "What is spent of a budget in the current period, in USD.",
   ),
+  gateway_budget_soft_usd: gauge(
+    "{USD}",
+    ["scope", "name", "period"],
+    "Where the warning about a budget begins: alert where gateway_budget_spent_usd is above it.",
+  ),
+  gateway_shared_state_up: gauge(
+    "",
+    [],
+    "1 while limits and budgets are shared with other gateways through Redis, 0 while it is away; absent for a gateway that shares nothing.",
+  ),
+  gateway_shared_state_errors_total: counter(
+    "{error}",
+    ["effect"],
+    "Failures of the shared Redis by what came of them: a request allowed or refused without it, a count delayed, or disconnected.",
+  ),
   gateway_backend_up: gauge("", ["backend"], "1 where a backend is usable, 0 where it is down."),
   gateway_backend_breaker_state: gauge(
     "",

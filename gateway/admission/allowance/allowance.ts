@@ -122,7 +122,8 @@ class Reservations implements Allowance {
       export(record) {
         if (record.kind === "exchange") open.get(record.id)?.settle(record);
       },
-      shutdown: async () => {},
+      // The last exporter to be told of a record is the last to know what was used.
+      shutdown: () => this.close(),
     };
   }
 

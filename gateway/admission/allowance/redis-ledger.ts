@@ -22,9 +22,11 @@ export interface RedisLedgerOptions {
 
 /** Told of what went on without Redis; must not throw. */
 export interface RedisLedgerWatch {
-  /** Something failed, and `effect` is what came of it: a request passed uncounted for now, was refused, or a count is sent again. */
-  troubled(effect: "allowed" | "refused" | "delayed", error: unknown): void;
+  troubled(effect: SharingTrouble, error: unknown): void;
 }
+
+/** What came of a failure: a request passed uncounted for now, or was refused; a count is sent again; or the connection broke. */
+export type SharingTrouble = "allowed" | "refused" | "delayed" | "disconnected";
 
 export interface RedisLedger extends Ledger {
   /** Counts are shared now. */
@@ -232,7 +234,7 @@ class SharedLedger implements RedisLedger {
     return this.#options.wall() + this.#ahead;
   }
 
-  #troubled(effect: "allowed" | "refused" | "delayed", error: unknown): void {
+  #troubled(effect: SharingTrouble, error: unknown): void {
     this.#options.watch?.troubled(effect, error);
   }
 }

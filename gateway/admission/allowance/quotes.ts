@@ -1,0 +1,78 @@
+// Quotes: what a request would cost at the backends that may get it, by the prices that its record will be charged by.
+import { type Exchange, type Media, type Operation, type PriceRule, price } from "../../../instrumentation/index.ts";
+
+/** A backend that may get the request. */
+export interface QuoteTarget {
+  readonly backend: string;
+  readonly provider: string;
+  /** The model's name there. */
+  readonly model: string;
+}
+
+export interface QuoteRequest {
+  readonly operation: Operation;
+  /** As the client names it. */
+  readonly model: string;
+  readonly targets: readonly QuoteTarget[];
+  readonly input: number;
+  readonly output: number;
+  readonly media?: Media | undefined;
+}
+
+/** nano-USD at the dearest target; `undefined` where one of them has no known price; 0 where nothing is charged for. */
+export type Quotes = (request: QuoteRequest, at: number) => number | undefined;
+
+/** Throws a RangeError where a rule makes no sense, as the price processor does. About 2 µs a target. */
+export function quotes(rules: readonly PriceRule[]): Quotes {
+  const charge = price({ rules });
+  return (request, at) => {
+    let dearest = 0;
+    for (const target of request.targets) {
+      const priced = charge(imagined(request, target, at));
+      const cost = priced.kind === "exchange" ? priced.cost : undefined;
+      if (cost === undefined) continue;
+      if (cost.status === "unpriced") return undefined;
+      dearest = Math.max(dearest, cost.nanoUsd);
+    }
+    return dearest;
+  };
+}
+
+/** The exchange as it would be, had it gone well and used what is estimated. */
+function imagined(request: QuoteRequest, target: QuoteTarget, at: number): Exchange {
+  const { operation, model, input, output, media } = request;
+  return {
+    ...blank,
+    openedAt: at,
+    operation,
+    model: { requested: model },
+    tokens: { input, output },
+    attempts: [{ ...target, spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" }],
+    ...(media !== undefined && { media }),
+  };
+}
+
+const blank: Exchange = {
+  kind: "exchange",
+  id: "",
+  openedAt: 0,
+  operation: "other",
+  serviceType: "other",
+  endpoint: "",
+  method: "POST",
+  caller: { auth: "none" },
+  purpose: {},
+  model: {},
+  streamed: false,
+  upstreamMode: "other",
+  mcpServers: [],
+  systemPromptApplied: false,
+  attempts: [],
+  cache: "miss",
+  phases: { receive: 0, queue: 0, backoff: 0, connect: 0, firstByte: 0, stream: 0, overhead: 0 },
+  totalSeconds: 0,
+  bytes: { request: 0, response: 0 },
+  usageSource: "provider",
+  outcome: { kind: "completed", status: 200, finish: "stop" },
+  trace: { traceId: "", spanId: "" },
+};
