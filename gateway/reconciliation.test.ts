@@ -34,7 +34,7 @@ describe("the client, /metrics, the spans and the log agree on 2,000 mixed reque
     gateway = await measuredGateway({
       ...config,
       limits: { ...config.limits, jsonBytes: 30_000 },
-      traces: { ...config.traces, sampleRatio: 1 },
+      traces: { ...config.traces, sampleRatio: 1, maxPerSecond: 1_000_000 },
       log: { level: "info", format: "json" },
       prices: [
         rule("alpha"),

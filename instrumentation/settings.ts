@@ -43,6 +43,8 @@ export interface TraceSettings {
   readonly sampleRatio: number;
   /** Exchanges that take longer than this are kept, seconds. */
   readonly slowSeconds: number;
+  /** How many ordinary exchanges of one second are kept at most. */
+  readonly maxPerSecond: number;
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";

@@ -84,6 +84,22 @@ export interface Limits {
   readonly drainSeconds: number;
 }
 
+/** Whose tokens (JWT) are taken, and what of them is read. */
+export type JwtSource = JwtTerms & ({ readonly secret: string } | { readonly jwksUrl: string });
+
+interface JwtTerms {
+  /** What `iss` must be; not looked at when absent. */
+  readonly issuer?: string;
+  /** One of which `aud` must hold; not looked at when empty. */
+  readonly audience: readonly string[];
+  readonly algorithms: readonly ("HS256" | "RS256" | "ES256")[];
+  /** Seconds that the issuer's clock may be off. */
+  readonly clockTolerance: number;
+  /** The claims that name user and team. */
+  readonly claims: { readonly user: string; readonly team?: string };
+  readonly grants: readonly Grant[];
+}
+
 export interface RedisSettings {
   readonly url: string;
   /** While it is away: let requests pass and count them later, or refuse those of callers with limits. */
@@ -100,6 +116,9 @@ export interface Config {
     readonly opsPort: number;
   };
   readonly allowAnonymous: boolean;
+  /** Callers with a provider's key of their own may use the backends that take it, where others need a key of ours. */
+  readonly allowClientKeys: boolean;
+  readonly jwt: readonly JwtSource[];
   readonly adminToken?: string;
   readonly metricsToken?: string;
   readonly cors: { readonly origins: readonly string[] };

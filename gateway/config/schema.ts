@@ -89,6 +89,9 @@ const traces = z.strictObject(
       .prefault(0.1)
       .describe("Share of ordinary exchanges to keep, 0 to 1; errors and slow ones are always kept."),
     slowSeconds: duration().prefault("30s").describe("An exchange that takes longer is always kept."),
+    maxPerSecond: whole(0, 1_000_000)
+      .prefault(100)
+      .describe("Ordinary exchanges kept a second at most, so that traces cost the same under any load."),
   },
   group,
 );

@@ -4,7 +4,7 @@ import type { SpanData } from "../span.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../testing/exchange.ts";
 import { spans } from "./spans.ts";
 
-const all = { sampleRatio: 1, slowSeconds: 10 };
+const all = { sampleRatio: 1, slowSeconds: 10, maxPerSecond: 1_000_000 };
 
 function exported(record: UsageRecord, settings = all): SpanData[] {
   const batches: (readonly SpanData[])[] = [];
@@ -265,7 +265,7 @@ describe("an exchange's spans", () => {
 });
 
 describe("the tail rule, over 10,000 exchanges", () => {
-  const settings = { sampleRatio: 0.05, slowSeconds: 2 };
+  const settings = { sampleRatio: 0.05, slowSeconds: 2, maxPerSecond: 1_000_000 };
   /** Trace ids that are spread evenly over the sampled bits, in a shuffled order. */
   const traceId = (index: number) => {
     const spread = (BigInt((index * 7919) % 10_000) * 2n ** 56n) / 10_000n;
@@ -320,6 +320,19 @@ describe("the tail rule, over 10,000 exchanges", () => {
     );
     expect(kept(edges, { ...settings, sampleRatio: 1 }).size).toBe(2);
     expect(kept(edges, { ...settings, sampleRatio: 0 }).size).toBe(0);
+  });
+
+  test("of the others no more than so many a second are kept; failures and slow ones do not count", () => {
+    const rule = { ...settings, sampleRatio: 1, maxPerSecond: 100 };
+    const first = exchanges({ openedAt: 5_000 });
+    const next = exchanges({ openedAt: 6_000, trace: { traceId: "f".repeat(32), spanId: "1".repeat(16) } });
+    const { outcome } = failedExchange();
+    expect(kept(first, rule).size).toBe(100);
+    expect(kept([...exchanges({ openedAt: 5_000, outcome }).slice(0, 5_000), ...first.slice(5_000)], rule).size).toBe(
+      5_100,
+    );
+    const later = first.slice(0, 150).concat(next.slice(200, 350));
+    expect(kept(later, rule).size).toBe(200);
   });
 
   test("nothing is built for an exchange that is not kept", () => {

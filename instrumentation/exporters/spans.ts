@@ -35,12 +35,23 @@ const ratioBits = 52;
  * to fill the trace store. The share is chosen by the trace id's last 56 bits, as OpenTelemetry's consistent
  * probability sampling does (kept when they are at least (1 - ratio) × 2^56), so replicas and other services with
  * the same ratio agree. A caller's sampled flag does not count: a client that always sets it would keep everything.
+ *
+ * Past `maxPerSecond` of those others no more are kept of that second: a hundred ordinary traces tell what thousands
+ * would, and to make one costs more than to forward its request did.
  */
-function tailRule({ sampleRatio, slowSeconds }: TraceSettings): (exchange: Exchange) => boolean {
+function tailRule({ sampleRatio, slowSeconds, maxPerSecond }: TraceSettings): (exchange: Exchange) => boolean {
   const threshold = (1 - sampleRatio) * 2 ** ratioBits;
-  return function keep({ outcome, totalSeconds, trace }) {
+  let second = 0;
+  let kept = 0;
+  return function keep({ outcome, openedAt, totalSeconds, trace }) {
     if (outcome.kind === "failed" || totalSeconds > slowSeconds) return true;
-    return Number.parseInt(trace.traceId.slice(18, 31), 16) >= threshold;
+    if (Number.parseInt(trace.traceId.slice(18, 31), 16) < threshold) return false;
+    const closed = Math.floor(openedAt / 1000 + totalSeconds);
+    if (closed !== second) {
+      second = closed;
+      kept = 0;
+    }
+    return kept++ < maxPerSecond;
   };
 }
 
