@@ -43,10 +43,11 @@ function tailRule({ sampleRatio, slowSeconds, maxPerSecond }: TraceSettings): (e
   const threshold = (1 - sampleRatio) * 2 ** ratioBits;
   let second = 0;
   let kept = 0;
-  return function keep({ outcome, openedAt, totalSeconds, trace }) {
+  return function keep(exchange) {
+    const { outcome, totalSeconds, trace } = exchange;
     if (outcome.kind === "failed" || totalSeconds > slowSeconds) return true;
     if (Number.parseInt(trace.traceId.slice(18, 31), 16) < threshold) return false;
-    const closed = Math.floor(openedAt / 1000 + totalSeconds);
+    const closed = Math.floor(exchange.openedAt / 1000 + totalSeconds);
     if (closed !== second) {
       second = closed;
       kept = 0;
