@@ -46,9 +46,12 @@ describe("an outcome in the light of the answer", () => {
     expect(reviewed(completed, { ...facts, error: { type: "y" } }, false)).toMatchObject({ message: "y" });
   });
 
-  test("is a broken stream where a stream lacks its end mark, and only there", () => {
+  test("is a broken stream where a stream lacks its end mark, or JSON is none, and says which", () => {
     expect(reviewed(completed, { ended: false }, true)).toMatchObject({ kind: "failed", reason: "broken_stream" });
-    expect(reviewed(completed, { ended: false }, false)).toBe(completed);
+    expect(reviewed(completed, { ended: false }, false)).toMatchObject({
+      reason: "broken_stream",
+      message: "The answer is not the whole JSON that it says it is.",
+    });
   });
 
   test("of a failure gains the backend's words, where there are none yet", () => {

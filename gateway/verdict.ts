@@ -33,7 +33,7 @@ export function reviewed(outcome: Outcome, facts: AnswerFacts | undefined, strea
     if (!facts.ended) {
       const why = streamed
         ? "The stream ended without its end mark."
-        : "The answer is not the JSON that it says it is.";
+        : "The answer is not the whole JSON that it says it is.";
       return outcomeOf("broken_answer", why, outcome.status);
     }
     return facts.finish === undefined ? outcome : { ...outcome, finish: facts.finish };

@@ -48,9 +48,11 @@ export const good = (name: string): Answer => answerOf(["I am ", name]);
 const answerOf =
   (words: readonly string[]): Answer =>
   async (turn) => {
-    const asked = JSON.parse((await turn.request.readBody()).toString() || "{}") as { stream?: boolean };
-    const stream = chatEvents({ model: "served", usage, words });
-    await (asked.stream ? eventStream(stream) : json(chatCompletion("served", usage, words.join(""))))(turn);
+    const body = (await turn.request.readBody()).toString();
+    const isStream = body.includes('"stream":true');
+    const isAsked = body.includes('"include_usage":true');
+    const stream = chatEvents({ model: "served", words, ...(isAsked && { usage }) });
+    await (isStream ? eventStream(stream) : json(chatCompletion("served", usage, words.join(""))))(turn);
   };
 
 /** What a client that did not ask for usage sees of it. */
