@@ -56,6 +56,7 @@ class SharedLedger implements RedisLedger {
   #holder: string | undefined = undefined;
   #lastHolder = "";
   #greetings = 0;
+  #greeting: Promise<void> = Promise.resolve();
   /** Redis' clock less ours, milliseconds. */
   #ahead = 0;
 
@@ -82,8 +83,9 @@ class SharedLedger implements RedisLedger {
   }
 
   async take(rules: readonly Rule[], amounts: Amounts): Promise<Taken> {
+    const holder = this.#holder;
     try {
-      return (await this.#take(rules, amounts)) ?? (await this.#takeAnew(rules, amounts));
+      return (await this.#take(rules, amounts)) ?? (await this.#takeAnew(holder, rules, amounts));
     } catch (error) {
       return this.#without(rules, amounts, error);
     }
@@ -111,8 +113,10 @@ class SharedLedger implements RedisLedger {
     return { holding, used };
   }
 
-  async #takeAnew(rules: readonly Rule[], amounts: Amounts): Promise<Taken> {
-    this.#greet();
+  async #takeAnew(before: string | undefined, rules: readonly Rule[], amounts: Amounts): Promise<Taken> {
+    // Of many that were told so at once, the first one greets.
+    if (this.#holder === before) this.#greet();
+    await this.#greeting;
     const taken = await this.#take(rules, amounts);
     if (taken === undefined) throw new Error("Redis does not keep what it is told.");
     return taken;
@@ -204,7 +208,7 @@ class SharedLedger implements RedisLedger {
     for (const { amount, ttl } of held.values()) args.push(String(amount), String(ttl));
     this.#holder = holder;
     this.#lastHolder = holder;
-    this.#redis.run(greet, [...held.keys()], args).then(
+    this.#greeting = this.#redis.run(greet, [...held.keys()], args).then(
       (time) => {
         this.#ahead = Number(time) - this.#options.wall();
         this.#settlements.flush();

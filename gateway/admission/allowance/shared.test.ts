@@ -126,7 +126,7 @@ facts("what a killed process held is free again for the others, and its spending
   });
 });
 
-facts("a process that leaves in order, or is paused for long, loses nothing that it holds", async () => {
+facts("a process that was taken for dead while it was paused holds again what it held when it goes on", async () => {
   const identity = caller({ concurrent: 5 });
   const [paused, other] = [await sharer(identity, 600), await sharer(identity, 600)];
   expect((await paused.burst({ count: 2, tokens: 0, nanoUsd: 0 })).granted).toBe(2);

@@ -1,0 +1,199 @@
+// Redis is killed, stalled, emptied and comes back: the operator's choice holds meanwhile, and every settlement counts once.
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { sampleExchange } from "../../../instrumentation/testing/exchange.ts";
+import { GatewayError } from "../../errors.ts";
+import { type Redis, redis } from "../../state/redis.ts";
+import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
+import type { BudgetSettings, Identity, LimitSettings } from "../identity.ts";
+import { type Allowance, allowance, type Reservation } from "./allowance.ts";
+import { type RedisLedger, redisLedger, type SharingTrouble } from "./redis-ledger.ts";
+
+const missing = noRedis();
+const facts = missing === undefined ? test : test.skip;
+const patience = { timeout: 10_000, interval: 10 };
+
+let server: RedisServer;
+let ends: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  if (missing === undefined) server = await redisServer({ persists: true });
+});
+afterEach(async () => {
+  for (const end of ends.reverse()) await end();
+  ends = [];
+  await server?.[Symbol.asyncDispose]();
+});
+
+interface Sharer {
+  readonly own: Allowance;
+  readonly ledger: RedisLedger;
+  readonly through: Redis;
+  readonly troubles: SharingTrouble[];
+  reserve(nanoUsd?: number): Promise<Reservation>;
+  /** Reserves and settles with the same. */
+  spend(nanoUsd: number): Promise<void>;
+  spent(): Promise<number | undefined>;
+}
+
+async function sharer(onFailure: "allow" | "refuse", limits: LimitSettings = {}): Promise<Sharer> {
+  const budgets: readonly BudgetSettings[] = [{ period: "total", usd: 1, softRatio: 1, hard: true }];
+  const identity: Identity = {
+    auth: "key",
+    priority: 0,
+    key: { id: "k", label: "k", createdAt: 0, grants: [], limits, budgets, priority: 0 },
+  };
+  const troubles: SharingTrouble[] = [];
+  const wall = () => Date.now();
+  const through = redis({ url: server.url, now: () => performance.now(), stalledMillis: 200 });
+  const ledger = redisLedger({
+    redis: through,
+    gateway: randomUUID(),
+    wall,
+    onFailure,
+    deadMillis: 3_000,
+    watch: { troubled: (effect) => void troubles.push(effect) },
+  });
+  await through.ready(5_000);
+  const settings = {
+    limits: { default: {}, perUser: {}, perModel: [], total: {}, outputTokens: 0, expireSeconds: 3_600 },
+    budgets: [],
+  };
+  const own = allowance({ settings, ledger, wall });
+  ends.push(async () => {
+    await own.close();
+    await through.close();
+  });
+  const reserve = async (nanoUsd = 0, id: string = randomUUID()) =>
+    own.reserve({ id, identity, model: undefined, estimatedTokens: 0, estimatedNanoUsd: nanoUsd });
+  return {
+    own,
+    ledger,
+    through,
+    troubles,
+    reserve,
+    async spend(nanoUsd) {
+      const id = randomUUID();
+      (await reserve(nanoUsd, id)).settle(costing(id, nanoUsd));
+    },
+    async spent() {
+      await expect.poll(() => ledger.pending, patience).toBe(0);
+      return (await own.standing()).find(({ rule }) => rule.counted === "money")?.used;
+    },
+  };
+}
+
+const costing = (id: string, nanoUsd: number) =>
+  sampleExchange({ id, cost: { status: "exact", nanoUsd, input: 0, output: 0, other: 0, price: "p" } });
+
+const kindOf = async (wanted: Promise<Reservation>) => {
+  try {
+    await wanted;
+    return "granted";
+  } catch (error) {
+    return error instanceof GatewayError ? error.kind : error;
+  }
+};
+
+facts("refuse: without Redis a caller with limits gets 503, and is served again when it is back", async () => {
+  const one = await sharer("refuse");
+  await one.spend(10);
+  await server.kill();
+  expect(await kindOf(one.reserve(10))).toBe("limits_away");
+  expect(one.ledger.up).toBe(false);
+  expect(one.troubles).toContain("refused");
+  await server.start();
+  await expect.poll(() => kindOf(one.reserve(10)), patience).toBe("granted");
+  expect(one.ledger.up).toBe(true);
+});
+
+facts("allow: without Redis requests pass, and all that they spend is counted when it is back", async () => {
+  const one = await sharer("allow");
+  await one.spend(10);
+  await server.kill();
+  const late = await one.reserve(500);
+  for (let at = 0; at < 20; at++) await one.spend(7);
+  expect(late.headers).toEqual([]);
+  expect(one.troubles.filter((effect) => effect === "allowed").length).toBe(21);
+  await server.start();
+  await expect.poll(() => one.ledger.up, patience).toBe(true);
+  // What was reserved meanwhile and is still open is held now.
+  await expect.poll(() => one.spent(), patience).toBe(10 + 20 * 7 + 500);
+  late.settle(costing("none", 3));
+  expect(await one.spent()).toBe(10 + 20 * 7 + 3);
+});
+
+facts(
+  "killed and started again in mid-traffic, three times: each settlement counts once, and nothing stays held",
+  async () => {
+    const one = await sharer("allow", { concurrent: 100_000 });
+    let spent = 0;
+    let running = true;
+    const traffic = (async () => {
+      while (running) {
+        await Promise.all(
+          Array.from({ length: 50 }, async () => {
+            await one.spend(3);
+            spent += 3;
+          }),
+        );
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    for (let round = 1; round <= 3; round++) {
+      const before = spent;
+      await expect.poll(() => spent, patience).toBeGreaterThan(before + 3_000);
+      await server.kill();
+      await server.start();
+      await expect.poll(() => one.ledger.up, patience).toBe(true);
+    }
+    running = false;
+    await traffic;
+    await expect.poll(() => one.spent(), patience).toBe(spent);
+    expect((await one.own.standing()).map(({ rule, used }) => [rule.counted, used])).toEqual([
+      ["streams", 0],
+      ["money", spent],
+    ]);
+  },
+);
+
+facts("a Redis that takes connections and answers nothing is away after its time, and no request hangs", async () => {
+  const one = await sharer("refuse");
+  await one.spend(10);
+  server.stall();
+  const began = performance.now();
+  expect(await kindOf(one.reserve(10))).toBe("limits_away");
+  expect(performance.now() - began).toBeLessThan(2_000);
+  server.resume();
+  await expect.poll(() => kindOf(one.reserve(10)), patience).toBe("granted");
+});
+
+facts("a Redis that lost everything is told again what is open, and its scripts", async () => {
+  const one = await sharer("refuse", { concurrent: 2 });
+  const first = await one.reserve(40);
+  await one.through.call(["FLUSHALL"]);
+  await one.through.call(["SCRIPT", "FLUSH"]);
+  await one.reserve(2);
+  expect(await kindOf(one.reserve(1))).toBe("concurrency_limit");
+  expect(await one.spent()).toBe(42);
+  first.release();
+  expect(await one.spent()).toBe(2);
+});
+
+facts("two gateways of which one loses its connection keep one count", async () => {
+  const [one, other] = [await sharer("refuse", { concurrent: 3 }), await sharer("refuse", { concurrent: 3 })];
+  await one.reserve(1);
+  await one.reserve(1);
+  await other.reserve(1);
+  await other.through.call(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+  await expect.poll(() => kindOf(one.reserve(1)), patience).toBe("concurrency_limit");
+  expect(await kindOf(other.reserve(1))).toBe("concurrency_limit");
+});
+
+facts("a gateway that closes gives back what it held, at once", async () => {
+  const [one, other] = [await sharer("refuse", { concurrent: 1 }), await sharer("refuse", { concurrent: 1 })];
+  await one.reserve(1);
+  expect(await kindOf(other.reserve(1))).toBe("concurrency_limit");
+  await one.own.close();
+  expect(await kindOf(other.reserve(1))).toBe("granted");
+});
