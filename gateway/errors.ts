@@ -76,6 +76,7 @@ export const failures = {
   expired_key: refused("auth", 401, "expired_api_key", "This API key has expired; ask the gateway's operator for a new one."),
   revoked_key: refused("auth", 401, "revoked_api_key", "This API key was revoked; ask the gateway's operator for a new one."),
   invalid_token: refused("auth", 401, "invalid_token", "This bearer token is not valid here."),
+  issuer_away: failed("internal", 503, "token_issuer_unavailable", "critical", "The gateway cannot check this bearer token for now: its issuer's keys cannot be had.", 2),
   model_not_allowed: refused("auth", 403, "model_not_allowed", "This API key may not use this model."),
   grant_missing: refused("auth", 403, "endpoint_not_allowed", "This API key may not use this endpoint."),
   unknown_id: refused("no_route", 404, "not_found", "There is nothing with this id for this API key."),

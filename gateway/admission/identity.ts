@@ -62,6 +62,8 @@ export interface Identity {
   /** The key's user, or the subject of a verified token. */
   readonly user?: string;
   readonly team?: string;
+  /** What else than inference the caller may use, where there is no key to say it. */
+  readonly grants?: readonly Grant[];
   /** In a backend's queue: higher goes first. */
   readonly priority: number;
 }

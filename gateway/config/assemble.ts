@@ -4,6 +4,7 @@ import { rateLimits, redisSettings } from "./allowance.ts";
 import { backend, demoPrices, hybridRoute, knownProviders } from "./builtin.ts";
 import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
+import { jwtSources } from "./jwt.ts";
 import { nearest } from "./nearest.ts";
 import type { Path } from "./problem.ts";
 import type { FileShape } from "./schema.ts";
@@ -54,6 +55,8 @@ export function assemble(assembly: Assembly): Config {
     file,
     listen,
     allowAnonymous: variables.TOLLGATE_ALLOW_ANONYMOUS ?? shape.allowAnonymous,
+    allowClientKeys: shape.allowClientKeys,
+    jwt: jwtSources(assembly),
     ...(adminToken !== undefined && { adminToken }),
     ...(metricsToken !== undefined && { metricsToken }),
     cors: shape.cors,

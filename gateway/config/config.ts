@@ -7,6 +7,7 @@ import type {
   TraceSettings,
 } from "../../instrumentation/index.ts";
 import type { BudgetRule, RateLimitSettings } from "../admission/allowance/settings.ts";
+import type { Grant } from "../admission/identity.ts";
 
 /** A configured upstream. Data, not code. */
 export interface Backend {

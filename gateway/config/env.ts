@@ -47,6 +47,10 @@ const variables = z
     METRICS_HOST: host.unwrap().optional(),
     PORT: port.unwrap().optional(),
     METRICS_PORT: port.unwrap().optional(),
+    JWT_ACCESS_SECRET: token.refine(
+      (value) => value === undefined || Buffer.byteLength(value) >= 32,
+      "is too short for HS256; it needs at least 32 bytes",
+    ),
     OPENAI_API_KEY: token,
     OPENAI_BASE_URL: baseUrl("https://api.openai.com/v1"),
     DEEPSEEK_API_KEY: token,

@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly cwd?: string;
   /** Text of a file; throws like readFileSync. */
   readonly read?: (path: string) => string;
+  /** Whether callers have keys; none when not given. */
+  readonly hasKeys?: (config: Config) => boolean;
 }
 
 export type Loaded =
@@ -41,6 +43,7 @@ export function load({
   env = processEnvironment(),
   cwd = process.cwd(),
   read = (path) => readFileSync(path, "utf8"),
+  hasKeys = () => false,
 }: LoadOptions = {}): Loaded {
   const wanted = named ?? (env.TOLLGATE_CONFIG || undefined);
   const path = resolve(cwd, wanted ?? usualFile);
@@ -87,8 +90,10 @@ export function load({
       return undefined;
     },
   });
-  if (found.length === 0)
-    found.push(...listenerProblems(config, "variables" in stands ? stands.variables : {}, report));
+  if (found.length === 0) {
+    const hasCallerKeys = config.jwt.length > 0 || hasKeys(config);
+    found.push(...listenerProblems(config, "variables" in stands ? stands.variables : {}, report, hasCallerKeys));
+  }
   if (found.length > 0) return fail(found);
   return { config: frozen(config), warnings: warnings(value, config), files: [...files] };
 }
@@ -108,7 +113,12 @@ function parse(content: string | undefined, source: string) {
   return { value: parsed.value ?? {}, report: reporter(source, (path) => parsed.place(path)), faults: [] };
 }
 
-function listenerProblems(config: Config, variables: Variables, report: Reporter): ConfigProblem[] {
+function listenerProblems(
+  config: Config,
+  variables: Variables,
+  report: Reporter,
+  hasCallerKeys: boolean,
+): ConfigProblem[] {
   const { host, port, opsHost, opsPort } = config.listen;
   const problems: ConfigProblem[] = [];
   const said = (by: readonly ("HOST" | "PORT" | "METRICS_PORT")[], key: string, message: string) => {
@@ -116,7 +126,7 @@ function listenerProblems(config: Config, variables: Variables, report: Reporter
     const place = variable && { source: "environment", key: variable, message };
     problems.push(place ?? report.problem(["listen", key], message));
   };
-  const open = openDoor(config, { hasCallerKeys: false });
+  const open = openDoor(config, { hasCallerKeys });
   if (open !== undefined) said(["HOST"], "host", open);
   const meets = host === opsHost || [host, opsHost].some((one) => one === "0.0.0.0" || one === "::");
   if (port !== 0 && port === opsPort && meets) {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { budgetSchema, rateLimitsSchema, redisSchema } from "./allowance-schema.ts";
 import { backendSchema, priceSchema } from "./backend-schema.ts";
+import { jwtSchema } from "./jwt-schema.ts";
 import { retriesSchema, routeSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
 import { address, decimal, duration, flag, formed, name, says, size, text, whole } from "./values.ts";
@@ -129,6 +130,15 @@ export const fileSchema = z
       allowAnonymous: flag()
         .prefault(false)
         .describe("Lets anyone who can reach the API use it without a key, on any address."),
+      allowClientKeys: flag()
+        .prefault(false)
+        .describe(
+          "Lets clients without a key of this gateway use the backends with passClientKey, by a key of their own.",
+        ),
+      jwt: z
+        .array(jwtSchema, says("must be a list of sources of tokens"))
+        .prefault([])
+        .describe("Whose tokens (JWT) are taken in place of a key. JWT_ACCESS_SECRET adds one for HS256."),
       adminToken: secretSource()
         .optional()
         .describe("Token for the console and the analytics API; without it they answer this machine only."),

@@ -3,7 +3,7 @@ import type { Backend, Config } from "./config.ts";
 
 /** Sentences for the operator. `written` is the file's content before variables were put in; no value is shown. */
 export function warnings(written: unknown, config: Config): string[] {
-  return [...plainSecrets(written), ...unencrypted(config), ...shadowed(config)];
+  return [...plainSecrets(written), ...unencrypted(config), ...shadowed(config), ...looseTokens(config)];
 }
 
 function plainSecrets(written: unknown): string[] {
@@ -17,6 +17,10 @@ function plainSecrets(written: unknown): string[] {
   };
   look(file.adminToken, "adminToken");
   look(file.metricsToken, "metricsToken");
+  const sources = Array.isArray(file.jwt) ? file.jwt : [];
+  sources.forEach((entry, index) => {
+    look(record(entry).secret, `jwt[${index}].secret`);
+  });
   const backends = Array.isArray(file.backends) ? file.backends : [];
   backends.forEach((entry, index) => {
     const backend = record(entry);
@@ -34,6 +38,23 @@ function unencrypted({ backends }: Config): string[] {
       ({ baseUrl, key }) => key !== undefined && baseUrl.startsWith("http:") && !isNear(new URL(baseUrl).hostname),
     )
     .map(({ name }) => `The key of backend ${name} travels unencrypted; give it an https baseUrl.`);
+}
+
+/** Sources whose tokens may be meant for someone else, or whose keys anyone on the way can replace. */
+function looseTokens({ jwt }: Config): string[] {
+  return jwt.flatMap((source, index) => {
+    if (!("jwksUrl" in source)) return [];
+    const found: string[] = [];
+    const { protocol, hostname } = new URL(source.jwksUrl);
+    if (source.audience.length === 0 || source.issuer === undefined) {
+      found.push(
+        `jwt[${index}] takes every token of its issuer, whoever it was made for; name its issuer and audience.`,
+      );
+    }
+    if (protocol === "http:" && !isNear(hostname))
+      found.push(`The keys of jwt[${index}] travel unprotected; give it an https jwksUrl.`);
+    return found;
+  });
 }
 
 /** This machine, a private address, or a name without a dot, as in a container network. */
