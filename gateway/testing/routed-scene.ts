@@ -1,5 +1,5 @@
 // A gateway before several scripted backends, with the routes that lead to them, and what is asked of them all.
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { Exchange } from "../../instrumentation/index.ts";
 import type { Backend, Config, RouteConfig } from "../config/config.ts";
 import { type FakeBackend, type FakeBackendOptions, fakeBackend } from "./fake-backend.ts";
@@ -91,7 +91,7 @@ export async function routedScene({ places, routes, config }: RoutedOptions): Pr
     async exchangeOf(got) {
       const id = got.header("x-request-id");
       const own = () => tollgate.exchanges.filter((exchange) => exchange.id === id);
-      await expect.poll(() => own().length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(0);
+      await vi.waitFor(() => expect(own()).not.toEqual([]), { timeout: 10_000, interval: 5 });
       const [exchange, ...others] = own();
       expect(others).toEqual([]);
       if (exchange === undefined) throw new Error("no exchange was recorded");
