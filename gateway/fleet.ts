@@ -2,6 +2,7 @@
 import type { Availability } from "./availability.ts";
 import type { Backend, Config } from "./config/config.ts";
 import { type Crossing, crossingToBackend } from "./headers.ts";
+import { askingPrice } from "./routing/asking-price.ts";
 import { gate, type LearningGate } from "./routing/gate.ts";
 import type { Latency } from "./routing/latency.ts";
 import type { Standing } from "./routing/order.ts";
@@ -44,12 +45,14 @@ export interface FleetOptions {
   readonly availability: Availability;
   readonly latency: Latency;
   readonly random: () => number;
+  /** Unix milliseconds. */
+  readonly wall: () => number;
   /** The fleet before this one: connections to backends that did not change are taken over. */
   readonly previous?: Fleet;
   readonly certificateSeen?: (backend: string, expiry: number) => void;
 }
 
-export function fleet({ config, availability, latency, random, previous, certificateSeen }: FleetOptions): Fleet {
+export function fleet({ config, availability, latency, random, wall, previous, certificateSeen }: FleetOptions): Fleet {
   const upstreams = config.backends.map((backend) => {
     const same = previous?.upstreams.find((upstream) => JSON.stringify(upstream.backend) === JSON.stringify(backend));
     return same ?? upstream(backend, certificateSeen);
@@ -62,7 +65,7 @@ export function fleet({ config, availability, latency, random, previous, certifi
     standing: {
       busy: ({ upstream: { transport } }) => transport.inflight / transport.backend.maxConnections,
       latency: latency.expected,
-      price: () => undefined,
+      price: askingPrice(config.prices, wall),
       random,
     },
     gate: gate(availability, latency),

@@ -64,6 +64,7 @@ export async function gateway({
       availability: seen,
       latency: speeds,
       random: surroundings.random,
+      wall: clock.wall,
       certificateSeen: telemetry.certificateSeen,
       ...(previous && { previous }),
     });

@@ -22,14 +22,16 @@ export class Itinerary {
   #first: Target | undefined;
 
   readonly #now: () => number;
+  readonly #model: string | undefined;
 
-  /** `now` is monotonic milliseconds. */
-  constructor(route: Route, standing: Standing, gate: Gate, now: () => number) {
+  /** `now` is monotonic milliseconds; `model` what the client asked for. */
+  constructor(route: Route, standing: Standing, gate: Gate, now: () => number, model: string | undefined) {
     this.#route = route;
     this.#standing = standing;
     this.#gate = gate;
     this.#now = now;
-    this.#order = ordered(route, standing);
+    this.#model = model;
+    this.#order = ordered(route, standing, model);
   }
 
   /** The next target that may be asked now; `undefined` when none is left in this round. */
@@ -71,7 +73,7 @@ export class Itinerary {
 
   /** Begins another round, in the order of that moment. */
   again(): void {
-    this.#order = ordered(this.#route, this.#standing);
+    this.#order = ordered(this.#route, this.#standing, this.#model);
     this.#at = 0;
   }
 

@@ -48,7 +48,8 @@ class Journey {
     this.#facts = facts;
     const isKept = taken.body === null || Buffer.isBuffer(taken.body);
     this.#how = repeatable(passage.receiver, passage.req.method ?? "GET", isKept);
-    this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate, options.surroundings.clock.now);
+    const { now } = options.surroundings.clock;
+    this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate, now, facts.model);
   }
 
   async run(): Promise<void> {

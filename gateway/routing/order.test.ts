@@ -21,7 +21,7 @@ const standing = (more: Partial<Standing> = {}): Standing => ({
   ...more,
 });
 const order = (strategy: Route["strategy"], more?: Partial<Standing>) =>
-  ordered(route(strategy), standing(more))
+  ordered(route(strategy), standing(more), "m")
     .map(({ model }) => model)
     .join("");
 
@@ -48,7 +48,7 @@ test("weights are shares, and a weight of 0 is a last resort", () => {
     // Two draws an order: the first spread evenly, the second of no matter.
     let draws = 0;
     const random = () => (draws++ === 0 ? i / 400 : 0.999);
-    const [first] = ordered(route("weighted"), standing({ random }));
+    const [first] = ordered(route("weighted"), standing({ random }), "m");
     firsts[first?.model as "a"] += 1;
   }
   expect(firsts).toEqual({ a: 100, b: 300, c: 0 });
@@ -57,5 +57,5 @@ test("weights are shares, and a weight of 0 is a last resort", () => {
 
 test("a route of weights that are all 0 still has its targets", () => {
   const none = { ...route("weighted"), targets: targets.map((target) => ({ ...target, weight: 0 })) };
-  expect(ordered(none, standing())).toHaveLength(3);
+  expect(ordered(none, standing(), "m")).toHaveLength(3);
 });

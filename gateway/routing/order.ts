@@ -7,17 +7,21 @@ export interface Standing {
   busy(target: Target): number;
   /** Seconds to its first token lately; `undefined` where nothing is known. */
   latency(target: Target): number | undefined;
-  /** USD for a typical request; `undefined` where no price is known. */
-  price(target: Target): number | undefined;
+  /** USD for a typical request for this model; `undefined` where no price is known. */
+  price(target: Target, model: string | undefined): number | undefined;
   random(): number;
 }
 
 /**
- * All targets, the first choice first. `priority` is the order of the config, and decides between equals everywhere.
+ * All targets, the first choice first, for a request for `model`. `priority` is the order of the config, and decides between equals everywhere.
  * Under `lowest_latency` a target that nothing is known of goes first, for how else should anything become known;
  * under `cheapest` one without a price goes last.
  */
-export function ordered({ strategy, targets }: Route, standing: Standing): readonly Target[] {
+export function ordered(
+  { strategy, targets }: Route,
+  standing: Standing,
+  model: string | undefined,
+): readonly Target[] {
   if (targets.length < 2) return targets;
   switch (strategy) {
     case "priority":
@@ -29,7 +33,7 @@ export function ordered({ strategy, targets }: Route, standing: Standing): reado
     case "lowest_latency":
       return sorted(targets, (target) => standing.latency(target) ?? 0);
     case "cheapest":
-      return sorted(targets, (target) => standing.price(target) ?? Number.POSITIVE_INFINITY);
+      return sorted(targets, (target) => standing.price(target, model) ?? Number.POSITIVE_INFINITY);
   }
 }
 
