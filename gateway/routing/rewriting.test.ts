@@ -1,0 +1,123 @@
+// What a target is sent: the client's bytes, but for the model's name there, the operator's prompt and a wish for usage.
+import { describe, expect, test } from "vitest";
+import { errorAnswer } from "../testing/answers.ts";
+import { good, goodBody } from "../testing/faults.ts";
+import type { Field } from "../testing/http-wire.ts";
+import { chatRequest } from "../testing/payloads.ts";
+import { rawRequest } from "../testing/raw-client.ts";
+import { type RouteInWords, routedScene } from "../testing/routed-scene.ts";
+
+const model = "alias";
+const one = (route: Partial<RouteInWords>) =>
+  routedScene({ places: { a: { otherwise: good("a") } }, routes: [{ model, targets: ["a"], ...route }] });
+const renamed = { targets: [{ backend: "a", model: "at-a" }] };
+
+/** As no serialiser would write it. */
+const odd =
+  '{ "n":1.0, "model" : "alias","messages":[ {"role":"user","content":"\\u0041 \\/ é"} ] ,"big":12345678901234567890 }';
+
+describe("every other byte stays as the client wrote it", () => {
+  test.each<[string, Partial<RouteInWords>, string]>([
+    ["nothing is to be changed", {}, odd],
+    ["the target calls the model by the same name", { targets: [{ backend: "a", model }] }, odd],
+    ["the model is renamed", renamed, odd.replace('"alias"', '"at-a"')],
+    [
+      "a prompt is put in",
+      { systemPrompt: { mode: "prepend", text: 'Be "brief".' } },
+      odd
+        .replace('[ {"role":"user"', '[{"role":"system","content":"Be \\"brief\\"."},{"role":"user"')
+        .replace("} ] ,", "}] ,"),
+    ],
+  ])("where %s", async (_, route, expected) => {
+    await using stage = await one(route);
+    expect((await stage.post("/chat/completions", odd)).text).toBe(goodBody("a", "json"));
+    expect(stage.place("a").received[0]?.body.toString()).toBe(expected);
+  });
+
+  test("where usage is asked for, the model renamed and a prompt put in, all at once", async () => {
+    await using stage = await one({ ...renamed, systemPrompt: { mode: "append", text: "Last word." } });
+    const body = chatRequest(model, { stream: true, stream_options: { include_obfuscation: false } });
+    expect((await stage.post("/chat/completions", body)).text).toBe(goodBody("a", "stream"));
+    expect(stage.place("a").received[0]?.json()).toEqual({
+      ...body,
+      model: "at-a",
+      messages: [{ role: "system", content: "Last word." }, ...body.messages],
+      stream_options: { include_obfuscation: false, include_usage: true },
+    });
+  });
+});
+
+describe("the operator's prompt", () => {
+  const own = { role: "system", content: "The client's." };
+  const user = { role: "user", content: "Hello" };
+  const ours = { role: "system", content: "Ours." };
+  test.each([
+    ["prepend", [ours, own, user]],
+    ["append", [own, ours, user]],
+    ["replace", [ours, user]],
+  ] as const)("%s: goes to the fallback as to the first, once", async (mode, expected) => {
+    await using stage = await routedScene({
+      places: { a: { script: [errorAnswer(503, "no luck")] }, b: { otherwise: good("b") } },
+      routes: [{ model, targets: ["a", "b"], systemPrompt: { mode, text: "Ours." } }],
+    });
+    const got = await stage.post("/chat/completions", { model, messages: [own, user] });
+    for (const name of ["a", "b"]) expect(stage.place(name).received[0]?.json()).toEqual({ model, messages: expected });
+    expect(await stage.exchangeOf(got)).toMatchObject({ systemPromptApplied: true, messageCount: 2 });
+  });
+
+  test("stands in the record only where it went out", async () => {
+    await using stage = await one({ systemPrompt: { mode: "prepend", text: "Ours." } });
+    const got = await stage.post("/embeddings", { model, input: "Hello" });
+    expect(stage.place("a").received[0]?.json()).toEqual({ model, input: "Hello" });
+    expect((await stage.exchangeOf(got)).systemPromptApplied).toBe(false);
+  });
+});
+
+describe("the record says what was asked for, each try what it was sent", () => {
+  test("an alias in metrics and record, the target's name in the attempt", async () => {
+    await using stage = await one(renamed);
+    const exchange = await stage.exchangeOf(await stage.post("/chat/completions", chatRequest(model)));
+    expect(exchange.model).toEqual({ requested: model, served: "served" });
+    expect(exchange.attempts[0]?.model).toBe("at-a");
+  });
+
+  test("a doubled member is changed everywhere, for not every parser takes the last one", async () => {
+    await using stage = await one(renamed);
+    await stage.post("/chat/completions", `{"model":"cheap","messages":[],"model":"alias"}`);
+    expect(stage.place("a").received[0]?.body.toString()).toBe('{"model":"at-a","messages":[],"model":"at-a"}');
+  });
+});
+
+describe("what is no JSON", () => {
+  const form = [
+    "--x",
+    'Content-Disposition: form-data; name="model"',
+    "",
+    "alias",
+    "--x",
+    'Content-Disposition: form-data; name="file"; filename="a.mp3"',
+    "",
+    "sound",
+    "--x--",
+    "",
+  ].join("\r\n");
+  const headers: Field[] = [["Content-Type", "multipart/form-data; boundary=x"]];
+
+  test("passes as it is where the model keeps its name", async () => {
+    await using stage = await one({});
+    const got = await rawRequest(`${stage.tollgate.url}/audio/transcriptions`, { headers, body: form });
+    expect(got.status).toBe(200);
+    expect(stage.place("a").received[0]?.body.toString()).toBe(form);
+  });
+
+  test("is refused under an alias, in a sentence that says what to do, and the connection stays usable", async () => {
+    await using stage = await one(renamed);
+    const got = await rawRequest(`${stage.tollgate.url}/audio/transcriptions`, { headers, body: form });
+    expect([got.status, got.json()]).toMatchObject([404, { error: { code: "model_not_found", param: "model" } }]);
+    expect(got.text).toContain("'at-a'");
+    expect(stage.place("a").received).toEqual([]);
+    const exchange = await stage.exchangeOf(got);
+    expect(exchange.outcome).toMatchObject({ kind: "refused", reason: "no_route" });
+    expect(exchange.attempts).toEqual([]);
+  });
+});
