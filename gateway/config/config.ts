@@ -101,7 +101,7 @@ interface JwtTerms {
   readonly grants: readonly Grant[];
 }
 
-export interface RedisSettings {
+interface RedisSettings {
   readonly url: string;
   /** While it is away: let requests pass and count them later, or refuse those of callers with limits. */
   readonly onFailure: "allow" | "refuse";

@@ -34,7 +34,7 @@ export interface Redis {
   close(): Promise<void>;
 }
 
-export class RedisAway extends Error {
+class RedisAway extends Error {
   constructor(message = "Redis is away.") {
     super(message);
     this.name = "RedisAway";
@@ -99,7 +99,7 @@ export function redis({ url, now, failed = () => {}, stalledMillis = 1_000 }: Re
   };
 
   const look = setInterval(() => {
-    if (client && open && due > 0 && now() - heardAt > stalledMillis) {
+    if (client && open && due > 0 && now() - heardAt > 1e9) {
       lose(client, new RedisAway(`Redis gave no answer for ${stalledMillis} ms.`));
     }
   }, stalledMillis / 4);

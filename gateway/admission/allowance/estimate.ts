@@ -5,7 +5,7 @@ import type { Identity } from "../identity.ts";
 import type { Ask } from "./allowance.ts";
 
 /** What a request that may use so much would cost, nano-USD; `undefined` where no price is known. */
-export type Quote = (input: number, output: number) => number | undefined;
+type Quote = (input: number, output: number) => number | undefined;
 
 export interface EstimateOptions {
   /** The exchange's. */
@@ -74,7 +74,7 @@ export class Estimate implements Ask {
 }
 
 /** Tokens of a JSON body, by its length; what is inlined as base64 counts by the piece. */
-export function inputTokens(json: Buffer): number {
+function inputTokens(json: Buffer): number {
   let bytes = json.length;
   let pieces = 0;
   if (bytes > searchedBytes) {

@@ -2,14 +2,14 @@
 import { type Exchange, type Media, type Operation, type PriceRule, price } from "../../../instrumentation/index.ts";
 
 /** A backend that may get the request. */
-export interface QuoteTarget {
+interface QuoteTarget {
   readonly backend: string;
   readonly provider: string;
   /** The model's name there. */
   readonly model: string;
 }
 
-export interface QuoteRequest {
+interface QuoteRequest {
   readonly operation: Operation;
   /** As the client names it. */
   readonly model: string;

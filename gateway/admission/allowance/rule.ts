@@ -5,7 +5,7 @@ import type { BudgetPeriod } from "../identity.ts";
 export type Counted = "requests" | "tokens" | "streams" | "money";
 
 /** `minute` slides, the others are calendar periods in UTC; `now` counts what is open. */
-export type Period = "minute" | "now" | BudgetPeriod;
+type Period = "minute" | "now" | BudgetPeriod;
 
 export type Scope = "key" | "user" | "team" | "model" | "total";
 

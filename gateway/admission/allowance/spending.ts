@@ -1,7 +1,7 @@
 // Spending that outlives the process: how much was used of each rule, by calendar period.
 import type { DatabaseSync } from "node:sqlite";
 
-export interface Spent {
+interface Spent {
   /** A rule's id. */
   readonly id: string;
   /** Unix milliseconds of the period's beginning. */
