@@ -99,7 +99,7 @@ export function redis({ url, now, failed = () => {}, stalledMillis = 1_000 }: Re
   };
 
   const look = setInterval(() => {
-    if (client && open && due > 0 && now() - heardAt > 1e9) {
+    if (client && open && due > 0 && now() - heardAt > stalledMillis) {
       lose(client, new RedisAway(`Redis gave no answer for ${stalledMillis} ms.`));
     }
   }, stalledMillis / 4);

@@ -30,7 +30,7 @@ interface Sharer {
   readonly ledger: RedisLedger;
   readonly through: Redis;
   readonly troubles: SharingTrouble[];
-  reserve(nanoUsd?: number): Promise<Reservation>;
+  reserve(nanoUsd?: number, id?: string): Promise<Reservation>;
   /** Reserves and settles with the same. */
   spend(nanoUsd: number): Promise<void>;
   spent(): Promise<number | undefined>;
@@ -121,6 +121,18 @@ facts("allow: without Redis requests pass, and all that they spend is counted wh
   await expect.poll(() => one.spent(), patience).toBe(10 + 20 * 7 + 500);
   late.settle(costing("none", 3));
   expect(await one.spent()).toBe(10 + 20 * 7 + 3);
+});
+
+facts("what was reserved before Redis went away, and settled meanwhile, counts once and is held no more", async () => {
+  const one = await sharer("refuse", { concurrent: 5 });
+  const reserved = await one.reserve(100, "x-before");
+  expect(await one.spent()).toBe(100);
+  await server.kill();
+  reserved.settle(costing("x-before", 30));
+  await server.start();
+  await expect.poll(() => one.ledger.up, patience).toBe(true);
+  expect(await one.spent()).toBe(30);
+  expect((await one.own.standing()).map(({ used }) => used)).toEqual([0, 30]);
 });
 
 facts(
