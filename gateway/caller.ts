@@ -1,7 +1,8 @@
 // Who asks, and what for: read from headers and connection, never invented.
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
-import type { Caller, Purpose } from "../instrumentation/index.ts";
+import type { Caller, ExchangeDraft, Purpose } from "../instrumentation/index.ts";
+import type { Identity } from "./admission/identity.ts";
 
 /** The client's address: the connection's peer, or what a trusted proxy says of it. */
 export type ClientAddress = (req: IncomingMessage) => string | undefined;
@@ -49,6 +50,19 @@ export function callerOf({ headers }: IncomingMessage, address: string | undefin
   if (userAgent !== undefined) caller.userAgent = userAgent;
   if (requestId !== undefined) caller.requestId = requestId;
   return caller;
+}
+
+/** Puts what is proven of the caller into the record, before anything that the request itself claims. */
+export function nameCaller(draft: ExchangeDraft, { auth, key, user }: Identity): void {
+  // Whether a stranger's credential goes to a backend shows only there.
+  if (auth === "none" || auth === "passthrough") return;
+  const caller: Writable<Caller> = { ...draft.caller, auth };
+  if (key !== undefined) {
+    caller.keyId = key.id;
+    caller.keyLabel = key.label;
+  }
+  if (user !== undefined) caller.user = user;
+  draft.caller = caller;
 }
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };

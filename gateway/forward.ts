@@ -1,5 +1,9 @@
-// The forwarder: admit → take in → send → answer, for each request once; every way out ends in one record.
+// The forwarder: admit → identify → take in → permit → send → answer, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { heldBy } from "./admission/admission.ts";
+import { KeyRefused } from "./admission/identify.ts";
+import { anonymous, type Identity } from "./admission/identity.ts";
+import { nameCaller } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
 import { listModels } from "./models.ts";
@@ -42,6 +46,7 @@ export function forward(options: ForwardOptions): Forward {
       path: place?.path ?? "",
       query: place?.query ?? "",
       corsHeaders: setting.doors.corsHeaders(req.headers.origin),
+      identity: anonymous,
       taken: nothingTaken,
     };
   };
@@ -56,11 +61,41 @@ export function forward(options: ForwardOptions): Forward {
     setting.doors.admit(req);
   };
 
-  const takeIn = ({ passage, fleet }: Sending): Intake | Promise<Intake> =>
+  /** Finds out who sends it. A Promise only where a token has to be checked. */
+  const identify = (sending: Sending): void | Promise<void> => {
+    const { setting, passage } = sending;
+    const identity = setting.admission.identify(passage.req);
+    if (identity instanceof Promise) return late(sending, identity);
+    sending.identity = identity;
+    nameCaller(passage.draft, identity);
+  };
+
+  const late = async (sending: Sending, identity: Promise<Identity>): Promise<void> => {
+    const { passage } = sending;
+    sending.identity = await identity;
+    nameCaller(passage.draft, sending.identity);
+    if (passage.left) throw new ClientLeft();
+    if (passage.draft.closed) throw new GatewayError("shutting_down");
+  };
+
+  /** Throws where the caller may not do what the request wants; binds what it names, and what comes of it. */
+  const permit = (sending: Sending): void => {
+    const { setting, identity, passage, taken, path } = sending;
+    const { admission } = setting;
+    if (!admission.asks) return;
+    const { req, res, receiver, draft } = passage;
+    const method = req.method ?? "GET";
+    const asked = { receiver, method, path, model: taken.facts().model, json: taken.json };
+    const holder = admission.permit(identity, asked);
+    if (holder !== undefined) sending.fleet = heldBy(sending.fleet, holder);
+    admission.watch(identity, { res, receiver, method, path }, asked, () => draft.attempts.at(-1)?.backend);
+  };
+
+  const takeIn = ({ setting, passage, fleet }: Sending): Intake | Promise<Intake> =>
     intake({
       req: passage.req,
       res: passage.res,
-      receiver: passage.receiver,
+      receiver: setting.admission.bodyOf(passage.receiver, passage.req),
       limits: fleet.config.limits,
       draft: passage.draft,
       now,
@@ -80,6 +115,7 @@ export function forward(options: ForwardOptions): Forward {
 
   const fail = ({ passage, corsHeaders }: Sending, error: unknown): void => {
     if (!(error instanceof GatewayError || error instanceof ClientLeft)) options.observers.failed(error);
+    if (error instanceof KeyRefused) nameCaller(passage.draft, error.identity);
     refuse(passage, error, corsHeaders);
   };
 
@@ -88,12 +124,16 @@ export function forward(options: ForwardOptions): Forward {
     const sending = opened(req, res);
     try {
       admit(sending);
+      const identified = identify(sending);
+      if (identified !== undefined) await identified;
       sending.taken = await takeIn(sending);
+      permit(sending);
       await answer(sending);
     } catch (error) {
       fail(sending, error);
     }
     await sending.passage.over;
+    if (sending.identity.auth === "passthrough") tellWhetherPassed(sending);
     sending.passage.record();
   };
 
@@ -118,6 +158,14 @@ export function forward(options: ForwardOptions): Forward {
       }
     },
   };
+}
+
+/** Says in the record that the client's own credential went to a backend, where it did. */
+function tellWhetherPassed({ fleet, passage: { draft } }: Sending): void {
+  const passed = draft.attempts.some(
+    ({ backend }) => fleet.upstreams.find((upstream) => upstream.backend.name === backend)?.ownKey === false,
+  );
+  if (passed) draft.caller = { ...draft.caller, auth: "passthrough" };
 }
 
 /** Ends a request that gets an answer of our own. */

@@ -1,7 +1,10 @@
 // The gateway as one thing: two listeners over one configuration, that can be reloaded, drained and stopped.
 
 import { traceSource } from "../instrumentation/index.ts";
+import { admission, type OpenAdmission } from "./admission/admission.ts";
 import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
+import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
+import type { KeyRing } from "./admission/identify.ts";
 import { app } from "./app.ts";
 import { availability } from "./availability.ts";
 import { clientAddress } from "./caller.ts";
@@ -27,7 +30,14 @@ export interface GatewayOptions {
   readonly version: string;
   /** What callers may use; anything when absent. The telemetry settles what is reserved, and closes it. */
   readonly allowance?: OpenAllowance;
+  /** The keys that callers have; none when absent. */
+  readonly keys?: KeyRing;
+  /** Whose ids are whose; kept in memory alone when absent. */
+  readonly ids?: BoundIds;
 }
+
+/** Nobody has one. */
+const noKeys: KeyRing = { any: false, find: () => undefined };
 
 export interface Gateway {
   /** Where it listens, e.g. `http://127.0.0.1:8088`. */
@@ -43,6 +53,11 @@ export interface Gateway {
   abort(): void;
 }
 
+/** What a reload takes over some of. */
+interface OwnSetting extends Setting {
+  readonly admission: OpenAdmission;
+}
+
 /** Starts the gateway. Rejects with one plain sentence when it cannot listen. */
 export async function gateway({
   config,
@@ -50,6 +65,8 @@ export async function gateway({
   surroundings,
   version,
   allowance,
+  keys = noKeys,
+  ids = forgetfulIds(),
 }: GatewayOptions): Promise<Gateway> {
   const { clock } = surroundings;
   const startedAt = clock.wall();
@@ -68,11 +85,17 @@ export async function gateway({
       certificateSeen: telemetry.certificateSeen,
       ...(previous && { previous }),
     });
-  const makeSetting = (next: Config, previous?: Fleet): Setting => ({
-    fleet: makeFleet(next, previous),
-    doors: doors(next),
-    clientAddress: clientAddress(next.trustedProxies),
-  });
+  const makeSetting = (next: Config, previous?: OwnSetting): OwnSetting => {
+    const ready = makeFleet(next, previous?.fleet);
+    const { checks } = previous?.admission ?? {};
+    const shared = { config: next, fleet: ready, keys, ids, now: clock.wall };
+    return {
+      fleet: ready,
+      doors: doors(next),
+      admission: admission({ ...shared, ...(checks && { previous: checks }) }),
+      clientAddress: clientAddress(next.trustedProxies),
+    };
+  };
   let setting = makeSetting(config);
 
   telemetry.watchBackends(() =>
@@ -163,7 +186,7 @@ export async function gateway({
       const before = setting;
       seen.follow(namesOf(next));
       allowance?.allowance.configure(settingsOf(next));
-      setting = makeSetting(next, before.fleet);
+      setting = makeSetting(next, before);
       const kept = new Set(setting.fleet.upstreams);
       for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();
     },
@@ -175,6 +198,7 @@ export async function gateway({
       // What was cut is recorded, too, before the exporters go.
       await within(1, quiet());
       api.destroy();
+      ids.flush();
       await telemetry.shutdown();
       opsPort.destroy();
       await Promise.all([closed, close()]);

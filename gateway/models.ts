@@ -8,19 +8,21 @@ import { Failed, type Sending } from "./sending.ts";
 
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
-  const { fleet, passage, corsHeaders, options } = sending;
+  const { setting, identity, fleet, passage, corsHeaders, options } = sending;
+  const { admission } = setting;
   passage.draft.enter("overhead", options.surroundings.clock.now());
   const running: Attempt[] = [];
   const stop = () => {
     for (const attempt of running) attempt.cancel();
   };
   passage.running = { leave: stop, stop };
-  const lists = await Promise.all(fleet.upstreams.map((upstream) => modelList(sending, upstream, running)));
+  const upstreams = fleet.upstreams.filter((upstream) => admission.reaches(identity, upstream));
+  const lists = await Promise.all(upstreams.map((upstream) => modelList(sending, upstream, running)));
   // The client left, or the gateway went down.
   if (passage.draft.closed) return;
   const merged = new Map<string, Model>();
-  for (const [i, upstream] of fleet.upstreams.entries()) {
-    const ours = (id: string) => fleet.route(id) === upstream;
+  for (const [i, upstream] of upstreams.entries()) {
+    const ours = (id: string) => fleet.route(id) === upstream && admission.allows(identity, id);
     const list = lists[i] ?? [];
     if (typeof list !== "string") {
       for (const model of list) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);

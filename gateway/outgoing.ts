@@ -1,5 +1,6 @@
 // What the gateway itself puts on a request to a backend, and on an answer to a client.
 import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumentation/index.ts";
+import { withoutOurs } from "./admission/credential.ts";
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
 import type { Passage } from "./passage.ts";
@@ -32,14 +33,16 @@ interface Wishes {
 
 /** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
 export function outgoing(
-  { passage, taken, options }: Sending,
+  { passage, taken, options, identity }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
   { rewritten, read }: Wishes,
 ) {
   const { req, draft } = passage;
   const { backend } = upstream;
-  const headers = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
+  const crossing = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
+  // A backend may get what the client has of its own, but never what it has from us.
+  const headers = upstream.ownKey || identity.auth === "passthrough" ? crossing : withoutOurs(crossing);
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
     rewritten && taken.body !== taken.json

@@ -1,6 +1,8 @@
 // What the stages of forwarding share: what they are given once, and what they hand on for each request.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pipeline, TraceSource } from "../instrumentation/index.ts";
+import type { Admission } from "./admission/admission.ts";
+import type { Identity } from "./admission/identity.ts";
 import type { ClientAddress } from "./caller.ts";
 import type { Doors } from "./doors.ts";
 import { type FailureKind, GatewayError } from "./errors.ts";
@@ -24,6 +26,7 @@ export interface Forward {
 export interface Setting {
   readonly fleet: Fleet;
   readonly doors: Doors;
+  readonly admission: Admission;
   readonly clientAddress: ClientAddress;
 }
 
@@ -51,7 +54,10 @@ interface ForwardObservers {
 export interface Sending {
   readonly options: ForwardOptions;
   readonly setting: Setting;
-  readonly fleet: Fleet;
+  /** Who sends it; nobody in particular before that was looked at. */
+  identity: Identity;
+  /** The setting's; of one backend alone, where that holds what the request names. */
+  fleet: Fleet;
   readonly passage: Passage;
   /** What came in of the body; nothing before it was taken in. */
   taken: Intake;

@@ -2,6 +2,8 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../../instrumentation/index.ts";
+import { isOurSubprotocol, withoutOurs } from "../admission/credential.ts";
+import type { Identity } from "../admission/identity.ts";
 import { type FailureKind, GatewayError } from "../errors.ts";
 import type { Upstream } from "../fleet.ts";
 import { headersToBackend } from "../headers.ts";
@@ -16,6 +18,7 @@ export interface Dial {
   readonly upstream: Upstream;
   readonly draft: ExchangeDraft;
   readonly options: ForwardOptions;
+  readonly identity: Identity;
   /** Gives up; its reason is what `dial` rejects with. */
   readonly signal: AbortSignal;
 }
@@ -32,7 +35,7 @@ export interface Dialled {
  * Opens the session at the backend, as one attempt of the exchange. Rejects with a GatewayError, or with the signal's
  * reason. The connection itself has `timeouts.connect`, the answer to the upgrade `timeouts.firstByte`.
  */
-export function dial({ req, place, upstream, draft, options, signal }: Dial): Promise<Dialled> {
+export function dial({ req, place, upstream, draft, options, identity, signal }: Dial): Promise<Dialled> {
   const { backend, transport } = upstream;
   const { now } = options.surroundings.clock;
   const open: OpenAttempt = {
@@ -47,7 +50,8 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
   const ownKey = !(backend.passClientKey && backend.key === undefined);
-  const offered = crossingSubprotocols(req, !ownKey);
+  const isProven = identity.auth === "key" || identity.auth === "jwt";
+  const offered = crossingSubprotocols(req, !ownKey).filter((name) => !(isProven && isOurSubprotocol(name)));
   const path = transport.basePath + place.path.slice(3) + place.query;
   const secure = backend.baseUrl.startsWith("https:");
 
@@ -56,7 +60,7 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
     let timer: NodeJS.Timeout | undefined;
     let answer: IncomingMessage | undefined;
     const setHeaders = (request: ClientRequest) => {
-      const list = headersFor({ req, upstream, draft, options, open });
+      const list = headersFor({ req, upstream, draft, options, identity, open });
       for (let i = 0; i + 1 < list.length; i += 2) request.appendHeader(list[i] ?? "", list[i + 1] ?? "");
       // Not through ws, which takes it ill when a backend that knows no subprotocols chooses none.
       if (offered.length > 0) request.setHeader("sec-websocket-protocol", offered.join(", "));
@@ -132,13 +136,14 @@ export function dial({ req, place, upstream, draft, options, signal }: Dial): Pr
   });
 }
 
-interface Own extends Pick<Dial, "req" | "upstream" | "draft" | "options"> {
+interface Own extends Pick<Dial, "req" | "upstream" | "draft" | "options" | "identity"> {
   readonly open: OpenAttempt;
 }
 
 /** The client's headers that may cross, and ours. Those of the handshake itself are each connection's own. */
-function headersFor({ req, upstream, draft, options, open }: Own): readonly string[] {
-  const crossing = headersToBackend(req, upstream.crossing).filter(
+function headersFor({ req, upstream, draft, options, identity, open }: Own): readonly string[] {
+  const theirs = headersToBackend(req, upstream.crossing);
+  const crossing = (identity.auth === "passthrough" ? theirs : withoutOurs(theirs)).filter(
     (_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""),
   );
   crossing.push("x-request-id", draft.opening.id);

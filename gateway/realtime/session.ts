@@ -1,6 +1,10 @@
 // One realtime session, from its upgrade request to its one record.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { heldBy } from "../admission/admission.ts";
+import { KeyRefused } from "../admission/identify.ts";
+import { anonymous, type Identity } from "../admission/identity.ts";
+import { nameCaller } from "../caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
 import type { Upstream } from "../fleet.ts";
 import { headersToClient } from "../headers.ts";
@@ -29,7 +33,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   const { pipeline, surroundings, observers } = options;
   const { now } = surroundings.clock;
   const setting = options.setting();
-  const { fleet, doors } = setting;
+  const { fleet, doors, admission } = setting;
   const place = target(req.url);
   const { receiver } = receiverFor("GET", place?.path ?? "/v1/");
   const draft = openDraft(options, setting, req, receiver);
@@ -42,20 +46,28 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   for (const event of ["error", "end", "close"]) socket.on(event, left);
   let stop = (why: GatewayError) => leaving.abort(why);
   let total: NodeJS.Timeout | undefined;
+  let identity: Identity = anonymous;
 
   const connected = async (): Promise<{ readonly upstream: Upstream; readonly dialled: Dialled }> => {
     if (place === undefined) throw new GatewayError("invalid_path");
     if (options.draining()) throw new GatewayError("shutting_down");
     doors.admit(req);
     checkUpgrade(req);
-    const model = new URLSearchParams(place.query).get("model") || undefined;
+    identity = await admission.identify(req);
+    nameCaller(draft, identity);
+    leaving.signal.throwIfAborted();
+    const query = new URLSearchParams(place.query);
+    const model = query.get("model") || undefined;
     draft.requestedModel = model;
     draft.enter("overhead", now());
-    const upstream = fleet.route(model);
+    const call = query.get("call_id") || undefined;
+    const holder = admission.permit(identity, { receiver, method: "GET", path: place.path, model, call });
+    const upstream = (holder === undefined ? fleet : heldBy(fleet, holder)).route(model);
     if (upstream === undefined) throw noRoute(model, fleet);
     const { timeouts } = upstream.backend;
     if (timeouts.total > 0) total = setTimeout(() => stop(new GatewayError("total_timeout")), timeouts.total * 1000);
-    const dialled = await dial({ req, place, upstream, draft, options, signal: leaving.signal });
+    const dialled = await dial({ req, place, upstream, draft, options, identity, signal: leaving.signal });
+    if (identity.auth === "passthrough" && !upstream.ownKey) draft.caller = { ...draft.caller, auth: "passthrough" };
     fleet.availability.observe(upstream.backend.name, true);
     return { upstream, dialled };
   };
@@ -89,6 +101,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
       there?.socket.terminate();
       const gone = error instanceof ClientLeft || socket.destroyed;
       if (!(gone || error instanceof GatewayError)) observers.failed(error);
+      if (error instanceof KeyRefused) nameCaller(draft, error.identity);
       close(draft, fleet, outcomeOfFailure(gone ? new ClientLeft() : error), now());
       if (gone) socket.destroy();
       else draft.responseBytes = answerPlainly(req, socket, error, ownHeaders({ draft })) ?? 0;

@@ -8,7 +8,7 @@ import { forgetfulSpending } from "../admission/allowance/spending.ts";
 import { backend } from "../config/builtin.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { load } from "../config/load.ts";
-import { type Gateway, gateway } from "../gateway.ts";
+import { type Gateway, type GatewayOptions, gateway } from "../gateway.ts";
 import { instruments } from "../instruments.ts";
 import type { Surroundings } from "../surroundings.ts";
 
@@ -61,7 +61,10 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
 const version = "0.0.0-test";
 
 /** Starts a gateway; close it at the end of the test. */
-export async function startTollgate(overrides: Partial<Config> = {}): Promise<Tollgate> {
+export async function startTollgate(
+  overrides: Partial<Config> = {},
+  admitting: Pick<GatewayOptions, "keys" | "ids"> = {},
+): Promise<Tollgate> {
   const config = testConfig(overrides);
   const exchanges: Exchange[] = [];
   let taken = 0;
@@ -91,7 +94,7 @@ export async function startTollgate(overrides: Partial<Config> = {}): Promise<To
     more: [keep],
     sampling: false,
   });
-  const running = await gateway({ config, telemetry, surroundings, version, allowance });
+  const running = await gateway({ config, telemetry, surroundings, version, allowance, ...admitting });
   let closed: Promise<void> | undefined;
   return {
     url: `${running.url}/v1`,

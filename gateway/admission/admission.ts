@@ -1,0 +1,204 @@
+// Admission as forwarding sees it: who sends, what they may use, and which backend holds what they name.
+import type { IncomingMessage } from "node:http";
+import type { Config } from "../config/config.ts";
+import { GatewayError } from "../errors.ts";
+import type { Fleet, Upstream } from "../fleet.ts";
+import type { Receiver } from "../receivers/receiver.ts";
+import type { BoundIds } from "./bound-ids.ts";
+import { type Identify, identify, type KeyRing } from "./identify.ts";
+import { type Identity, tenantOf } from "./identity.ts";
+import { type Tokens, tokens } from "./jwt.ts";
+import { type MadeIdsOptions, watchIds } from "./made-ids.ts";
+import { idsInBody, idsInPath } from "./named-ids.ts";
+import { grantFor, type PermitRequest, permit } from "./permit.ts";
+
+export interface Asked extends PermitRequest {
+  /** Without query. */
+  readonly path: string;
+  /** The body as plain JSON text, where it was read. */
+  readonly json?: Buffer | undefined;
+  /** Of a session's query: a call that it joins. */
+  readonly call?: string | undefined;
+}
+
+export interface Admission {
+  /** Callers are asked who they are: they have keys, or tokens. Where not, everything is permitted to all. */
+  readonly asks: boolean;
+  /** Says who sends a request: see identify.ts for who is let in. */
+  readonly identify: Identify;
+  /**
+   * Throws a GatewayError where the caller may not do this: `grant_missing`, `model_not_allowed`, `unknown_id`. Gives
+   * the name of the backend that holds what the request names; `undefined`: any.
+   */
+  permit(identity: Identity, asked: Asked): string | undefined;
+  /** The receiver in whose way the body has to be taken: read, where it may name ids. */
+  bodyOf(receiver: Receiver, req: IncomingMessage): Receiver;
+  /** Sees to it that what the answer says was made is the caller's. `backend` names who answers, once it does. */
+  watch(
+    identity: Identity,
+    options: Omit<MadeIdsOptions, "found">,
+    asked: Asked,
+    backend: () => string | undefined,
+  ): void;
+  /** Whether a model is for the caller. */
+  allows(identity: Identity, model: string): boolean;
+  /** Whether a backend is: strangers reach only those that take clients' own keys. */
+  reaches(identity: Identity, upstream: Upstream): boolean;
+}
+
+export interface AdmissionOptions {
+  readonly config: Config;
+  readonly fleet: Pick<Fleet, "routeFor">;
+  readonly keys: KeyRing;
+  readonly ids: BoundIds;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** What the configuration before this one had, so that issuers' keys need not be fetched anew. */
+  readonly previous?: TokenChecks;
+}
+
+/** Checks of tokens with the part of the configuration that they are of. */
+export interface TokenChecks {
+  readonly sources: Config["jwt"];
+  readonly tokens: Tokens;
+}
+
+/** The checks for these sources; those of before where nothing changed. */
+export function tokenChecks(sources: Config["jwt"], now: () => number, previous?: TokenChecks): TokenChecks {
+  if (previous !== undefined && JSON.stringify(previous.sources) === JSON.stringify(sources)) return previous;
+  return { sources, tokens: tokens({ sources, now }) };
+}
+
+export interface OpenAdmission extends Admission {
+  readonly checks: TokenChecks;
+}
+
+/** Builds it for one configuration. Where callers have neither keys nor tokens, everything is open and nothing is bound. */
+export function admission({ config, fleet, keys, ids, now, previous }: AdmissionOptions): OpenAdmission {
+  const { allowAnonymous, allowClientKeys } = config;
+  const checks = tokenChecks(config.jwt, now, previous);
+  const asks = () => keys.any || checks.tokens.any;
+  const onClientKeys = (model: string | undefined) =>
+    fleet.routeFor(model)?.targets.every(({ upstream }) => !upstream.ownKey) ?? false;
+  const permission = permit({ onClientKeys, allowAnonymous });
+  /** Under a provider's key of their own, and on no backend of ours: what they make is between them and the provider. */
+  const isStranger = ({ auth }: Identity) => auth === "passthrough" && !allowAnonymous;
+
+  return {
+    checks,
+    get asks() {
+      return asks();
+    },
+    identify: identify({ keys, tokens: checks.tokens, allowAnonymous, allowClientKeys, now }),
+    permit(identity, asked) {
+      if (!asks()) return undefined;
+      permission.check(identity, asked);
+      if (identity.key?.models !== undefined)
+        for (const model of otherModels(asked)) permission.checkModel(identity, model);
+      return isStranger(identity) ? undefined : holderOf(asked, tenantOf(identity), ids);
+    },
+    bodyOf(receiver, req) {
+      if (receiver.body !== "opaque" || !asks()) return receiver;
+      const grant = grantFor(receiver, req.method ?? "GET");
+      const type = req.headers["content-type"] ?? "";
+      if (grant === undefined || /^\s*(?:multipart\/form-data|application\/sdp)\b/i.test(type)) return receiver;
+      // Of paths that nobody knows, only what says that it is JSON is read as such.
+      return grant === "other" && !/\bjson\b/i.test(type) ? receiver : readWhole(receiver);
+    },
+    watch(identity, options, asked, backend) {
+      if (!asks() || isStranger(identity)) return;
+      // An answer is kept there only where the client says so.
+      if (asked.receiver.operation === "chat" && asked.json?.includes('"store"') !== true) return;
+      const tenant = tenantOf(identity);
+      watchIds({
+        ...options,
+        found(id, isNew) {
+          const name = backend();
+          if (name === undefined) return;
+          if (isNew) ids.made(id, { tenant, backend: name });
+          else ids.named(id, { tenant, backend: name });
+        },
+      });
+    },
+    allows: (identity, model) => !asks() || permission.allows(identity, model),
+    reaches: (identity, { ownKey }) => !(asks() && isStranger(identity) && ownKey),
+  };
+}
+
+/** The backend that holds all that a request names. Throws `unknown_id` for what is another's, or nobody's. */
+function holderOf({ receiver, method, path, json, call }: Asked, tenant: string, ids: BoundIds): string | undefined {
+  const grant = grantFor(receiver, method);
+  let holder: string | undefined;
+  const own = (id: string, isKnown = true) => {
+    const owner = ids.find(id);
+    if (owner === undefined && !isKnown) return;
+    if (owner?.tenant !== tenant) throw new GatewayError("unknown_id");
+    if (holder !== undefined && holder !== owner.backend)
+      throw new GatewayError("unknown_id", "What this request names is not all at one backend.");
+    holder = owner.backend;
+  };
+  if (grant !== undefined) {
+    const named = idsInPath(receiver, method, path);
+    // A list tells of all that the gateway's callers have at the backend.
+    if (named.kind === "list")
+      throw new GatewayError(
+        "grant_missing",
+        "Lists show what every caller has made; ask for what is yours by its id.",
+      );
+    if (named.kind === "ids") for (const id of named.ids) own(id);
+    else for (const word of named.words) own(word, false);
+  }
+  if (call !== undefined) own(call);
+  if (json !== undefined && mayNameIds(receiver)) for (const id of idsInBody(json, grant !== undefined)) own(id);
+  return holder;
+}
+
+/** Models that a request names elsewhere than where it is sent by: to be read, tuned, or spoken with later. */
+function otherModels({ receiver, method, path, json }: Asked): readonly string[] {
+  if (receiver.path === "/v1/models/{id}") return [plain(path.slice("/v1/models/".length))];
+  if (json === undefined || grantFor(receiver, method) === undefined) return [];
+  const body = record(JSON.parse(json.toString("utf8")));
+  return [body.model, record(body.session).model].filter((model) => typeof model === "string");
+}
+
+const record = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+
+function plain(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Embeddings, moderations and the like know nothing that is kept. */
+const mayNameIds = ({ operation }: Receiver): boolean =>
+  operation !== "embedding" && operation !== "moderation" && operation !== "completion" && operation !== "speech";
+
+const whole = new Map<Receiver, Receiver>();
+
+/** The same receiver, whose body is read. */
+function readWhole(receiver: Receiver): Receiver {
+  const known = whole.get(receiver);
+  if (known !== undefined) return known;
+  const reading: Receiver = { ...receiver, body: "json" };
+  whole.set(receiver, reading);
+  return reading;
+}
+
+/** The fleet as a request sees it whose things are at one backend: every route leads there. */
+export function heldBy(fleet: Fleet, backend: string): Fleet {
+  const upstream = fleet.upstreams.find((one) => one.backend.name === backend);
+  // It is no more in the configuration, and with it what it holds.
+  if (upstream === undefined) throw new GatewayError("unknown_id");
+  const { timeouts } = upstream.backend;
+  const lone = { upstream, model: undefined, weight: 1, timeouts };
+  const routeFor: Fleet["routeFor"] = (model) => {
+    const usual = fleet.routeFor(model);
+    if (usual === undefined) return undefined;
+    const there = usual.targets.filter((one) => one.upstream === upstream);
+    return { ...usual, targets: there.length > 0 ? there : [lone] };
+  };
+  return { ...fleet, routeFor, route: () => upstream };
+}

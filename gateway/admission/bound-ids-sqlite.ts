@@ -1,0 +1,97 @@
+// Bound ids in a database file: they outlive the gateway, and several gateways on one machine share them.
+import type { DatabaseSync } from "node:sqlite";
+import { type BoundIds, longestId, type Owner } from "./bound-ids.ts";
+
+export interface SqliteIdsOptions {
+  readonly database: DatabaseSync;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Told when ids could not be written; they are kept and tried again. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Owners kept at hand; the others are a look-up of a few microseconds away. */
+const maxRemembered = 10_000;
+/** Ids wait so long to be written together; who kills the gateway meanwhile loses them, and they are then nobody's. */
+const waitMillis = 50;
+/** While the disk fails, no more than this is kept. */
+const maxWaiting = 100_000;
+
+/** Providers keep responses for 30 days, so that older ones are of no use. */
+const responseMillis = 60 * 24 * 3_600_000;
+
+interface Waiting {
+  readonly owner: Owner;
+  readonly isNew: boolean;
+}
+
+/** Makes its table where there is none. Throws what SQLite throws. */
+export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds {
+  database.exec(`CREATE TABLE IF NOT EXISTS bound_ids (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, backend TEXT NOT NULL, bound_at INTEGER NOT NULL
+  ) WITHOUT ROWID`);
+  // A range of the key, and not LIKE, which would read every row.
+  database
+    .prepare("DELETE FROM bound_ids WHERE id >= 'resp_' AND id < 'resp`' AND bound_at < ?")
+    .run(Math.round(now()) - responseMillis);
+  const select = database.prepare("SELECT tenant, backend FROM bound_ids WHERE id = ?");
+  const replace = database.prepare("REPLACE INTO bound_ids VALUES (?, ?, ?, ?)");
+  const insert = database.prepare("INSERT OR IGNORE INTO bound_ids VALUES (?, ?, ?, ?)");
+  const remembered = new Map<string, Owner>();
+  const waiting = new Map<string, Waiting>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const remember = (id: string, owner: Owner) => {
+    if (remembered.size >= maxRemembered) {
+      const [oldest] = remembered.keys();
+      if (oldest !== undefined) remembered.delete(oldest);
+    }
+    remembered.set(id, owner);
+  };
+
+  const find = (id: string): Owner | undefined => {
+    if (id.length > longestId) return undefined;
+    const known = waiting.get(id)?.owner ?? remembered.get(id);
+    if (known !== undefined) return known;
+    const row = select.get(id);
+    if (row === undefined) return undefined;
+    const owner = { tenant: String(row.tenant), backend: String(row.backend) };
+    remember(id, owner);
+    return owner;
+  };
+
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting.size === 0) return;
+    const at = Math.round(now());
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      for (const [id, { owner, isNew }] of waiting) (isNew ? replace : insert).run(id, owner.tenant, owner.backend, at);
+      database.exec("COMMIT");
+    } catch (error) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      failed(error);
+      if (waiting.size > maxWaiting) waiting.clear();
+      return;
+    }
+    // What was only named may be another's by now: it is read again.
+    for (const [id, { owner, isNew }] of waiting) if (isNew) remember(id, owner);
+    waiting.clear();
+  };
+
+  const write = (id: string, owner: Owner, isNew: boolean) => {
+    if (id.length > longestId) return;
+    waiting.set(id, { owner, isNew });
+    timer ??= setTimeout(flush, waitMillis);
+  };
+
+  return {
+    find,
+    made: (id, owner) => write(id, owner, true),
+    named(id, owner) {
+      if (find(id) === undefined) write(id, owner, false);
+    },
+    flush,
+  };
+}

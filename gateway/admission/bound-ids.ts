@@ -1,0 +1,35 @@
+// Whose an id is, and where it is: what was made through the gateway stays with its maker and its backend.
+
+export interface Owner {
+  /** See `tenantOf`. */
+  readonly tenant: string;
+  /** The backend's name. */
+  readonly backend: string;
+}
+
+export interface BoundIds {
+  /** `undefined` for an id that was not made here. */
+  find(id: string): Owner | undefined;
+  /** An id that the backend says it has just made: it is its maker's, whoever had one like it before. */
+  made(id: string, owner: Owner): void;
+  /** An id that an answer names beside: its owner stays who it is. */
+  named(id: string, owner: Owner): void;
+  /** Writes what is not written yet. */
+  flush(): void;
+}
+
+/** Longer ids are nobody's. */
+export const longestId = 256;
+
+/** Keeps ids in memory alone. */
+export function forgetfulIds(): BoundIds {
+  const owners = new Map<string, Owner>();
+  return {
+    find: (id) => owners.get(id),
+    made: (id, owner) => void owners.set(id, owner),
+    named(id, owner) {
+      if (!owners.has(id)) owners.set(id, owner);
+    },
+    flush: () => {},
+  };
+}

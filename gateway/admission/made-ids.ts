@@ -1,0 +1,185 @@
+// Sees an answer's ids on their way to the client: what a request has made is its maker's before the client can name it.
+import type { ServerResponse } from "node:http";
+import zlib from "node:zlib";
+import { headerIn } from "../headers.ts";
+import type { Receiver } from "../receivers/receiver.ts";
+
+export interface MadeIdsOptions {
+  readonly res: ServerResponse;
+  readonly receiver: Receiver;
+  readonly method: string;
+  /** Path without query. */
+  readonly path: string;
+  /** `isNew`: the backend has just made it; else it is only named. Called before the bytes that hold it leave. */
+  readonly found: (id: string, isNew: boolean) => void;
+}
+
+/** Which answers name ids, and where: `POST /v1/files` → its `id`. */
+type Reading = "id" | "outputs" | "file" | "results" | "location" | "response";
+
+const readings: Readonly<Record<string, Reading>> = {
+  "POST /v1/files": "id",
+  "POST /v1/uploads": "id",
+  "POST /v1/uploads/{id}/parts": "id",
+  "POST /v1/uploads/{id}/complete": "file",
+  "POST /v1/batches": "id",
+  "GET /v1/batches/{id}": "outputs",
+  "POST /v1/batches/{id}/cancel": "outputs",
+  "POST /v1/vector_stores": "id",
+  "POST /v1/vector_stores/{id}/file_batches": "id",
+  "POST /v1/fine_tuning/jobs": "id",
+  "GET /v1/fine_tuning/jobs/{id}": "results",
+  "POST /v1/responses": "response",
+  "POST /v1/chat/completions": "response",
+  "POST /v1/realtime/calls": "location",
+};
+
+/** What an answer about one thing is at most; what is larger is not looked into, and its ids are nobody's. */
+const maxBytes = 256 * 1024;
+/** A response says its id at its very beginning. */
+const maxHeadBytes = 16 * 1024;
+
+type Asked = Pick<MadeIdsOptions, "receiver" | "method" | "path">;
+
+function readingOf({ receiver, method, path }: Asked): Reading | undefined {
+  const known = readings[`${method} ${receiver.path}`];
+  if (known !== undefined || receiver.operation !== "other") return known;
+  // `POST /v1/conversations` and the like: something new of a kind that nobody here knows.
+  return method === "POST" && /^\/v1\/[^/]+\/?$/.test(path) ? "id" : undefined;
+}
+
+type Send = (...given: never[]) => unknown;
+
+/** Looks at what is written to the client from now on; the bytes are not touched. */
+export function watchIds(options: MadeIdsOptions): void {
+  const { res } = options;
+  const reading = readingOf(options);
+  if (reading === undefined) return;
+  const watch = new Watch(reading, options);
+  const { writeHead, write, end } = res;
+  const head = (...given: Parameters<typeof writeHead>) => {
+    watch.head(given);
+    return Reflect.apply(writeHead as Send, res, given);
+  };
+  const piece = (...given: Parameters<typeof write>) => {
+    watch.see(given[0]);
+    return Reflect.apply(write as Send, res, given);
+  };
+  const last = (...given: Parameters<typeof end>) => {
+    watch.see(given[0]);
+    watch.over();
+    return Reflect.apply(end as Send, res, given);
+  };
+  Object.assign(res, { writeHead: head, write: piece, end: last });
+}
+
+class Watch {
+  readonly #reading: Reading;
+  readonly #options: MadeIdsOptions;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #isOver = false;
+  #encoding: string | undefined;
+
+  constructor(reading: Reading, options: MadeIdsOptions) {
+    this.#reading = reading;
+    this.#options = options;
+  }
+
+  /** The arguments of `writeHead`. */
+  head(given: readonly unknown[]): void {
+    const [status, , second] = given;
+    const headers = Array.isArray(second) ? second : Array.isArray(given[1]) ? given[1] : [];
+    if (typeof status !== "number" || status < 200 || status >= 300) this.#isOver = true;
+    if (this.#isOver) return;
+    this.#encoding = headerIn(headers, "content-encoding")?.trim().toLowerCase();
+    if (this.#reading !== "location") return;
+    const id = headerIn(headers, "location")?.split(/[?#]/)[0]?.split("/").at(-1);
+    if (id !== undefined && id !== "") this.#options.found(id, true);
+    this.#isOver = true;
+  }
+
+  see(chunk: unknown): void {
+    if (this.#isOver || !Buffer.isBuffer(chunk) || chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#reading === "response" && this.#encoding === undefined) this.#seeResponse();
+    else if (this.#length > maxBytes) this.#giveUp();
+  }
+
+  over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    try {
+      const body: unknown = JSON.parse(decoded(Buffer.concat(this.#chunks), this.#encoding));
+      if (typeof body === "object" && body !== null) this.#read(body as Readonly<Record<string, unknown>>);
+    } catch {
+      // No JSON, or cut: it names nothing that its maker could rely on.
+    }
+    this.#chunks.length = 0;
+  }
+
+  /**
+   * Finds `"id": "resp_…"` in the first bytes, streamed or not: the first `id` of an answer is its own. Not as a new
+   * one, which could be had from another by a backend that repeats the request's own words first.
+   */
+  #seeResponse(): void {
+    const text = Buffer.concat(this.#chunks, Math.min(this.#length, maxHeadBytes)).toString("latin1");
+    const id = /"id"\s*:\s*"([^"\\]{1,256})"/.exec(text)?.[1];
+    if (id !== undefined) this.#options.found(id, false);
+    if (id !== undefined || this.#length > maxHeadBytes) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#isOver = true;
+    this.#chunks.length = 0;
+  }
+
+  #read(body: Readonly<Record<string, unknown>>): void {
+    const { found } = this.#options;
+    const say = (id: unknown, isNew: boolean) => {
+      if (typeof id === "string" && id !== "") found(id, isNew);
+    };
+    const { file, result_files: results } = body;
+    switch (this.#reading) {
+      case "id":
+      case "response":
+        say(body.id, this.#options.receiver.operation !== "other");
+        break;
+      case "file":
+        if (typeof file === "object" && file !== null && "id" in file) say(file.id, true);
+        break;
+      case "outputs":
+        say(body.output_file_id, false);
+        say(body.error_file_id, false);
+        break;
+      case "results":
+        for (const one of Array.isArray(results) ? results : []) say(one, false);
+        break;
+      case "location":
+        break;
+    }
+  }
+}
+
+/** The text of a body as its content-encoding says. Throws for one that is not known, or unpacks to too much. */
+function decoded(body: Buffer, encoding: string | undefined): string {
+  const limit = { maxOutputLength: maxBytes };
+  switch (encoding) {
+    case undefined:
+    case "":
+    case "identity":
+      return body.toString("utf8");
+    case "gzip":
+    case "x-gzip":
+      return zlib.gunzipSync(body, limit).toString("utf8");
+    case "deflate":
+      return zlib.inflateSync(body, limit).toString("utf8");
+    case "br":
+      return zlib.brotliDecompressSync(body, limit).toString("utf8");
+    case "zstd":
+      return zlib.zstdDecompressSync(body, limit).toString("utf8");
+    default:
+      throw new Error("unknown encoding");
+  }
+}

@@ -1,0 +1,91 @@
+// The ids of kept things that a request names: in its path, and in the members of its JSON that are for them.
+import type { Receiver } from "../receivers/receiver.ts";
+
+/** What a path says of ids. */
+export type PathIds =
+  | { readonly kind: "ids"; readonly ids: readonly string[] }
+  /** All of a kind at once, whosever they are. */
+  | { readonly kind: "list" }
+  /** A path that nobody knows: any of these may be an id. */
+  | { readonly kind: "unknown"; readonly words: readonly string[] };
+
+const none: PathIds = { kind: "ids", ids: [] };
+const list: PathIds = { kind: "list" };
+
+/** The ids in a path (without query) that this receiver takes. Only for endpoints that need a grant. */
+export function idsInPath({ operation, path: template }: Receiver, method: string, path: string): PathIds {
+  // A model's name is no such id.
+  if (operation === "models") return none;
+  const words = wordsOf(path);
+  if (template === "/v1/*") return { kind: "unknown", words: words.slice(1) };
+  const places = template.slice(1).split("/");
+  const ids = places.flatMap((place, at) => (place.startsWith("{") || place === "*" ? [words[at] ?? ""] : []));
+  if (ids.length > 0) return { kind: "ids", ids };
+  return method === "POST" ? none : list;
+}
+
+/** As the table of receivers reads a path. */
+function wordsOf(path: string): readonly string[] {
+  let plain = path;
+  try {
+    plain = decodeURIComponent(path);
+  } catch {
+    // It is looked up as it is written, and is nobody's.
+  }
+  return plain.split("/").filter((word) => word !== "");
+}
+
+/** Members that hold an id, or a list of ids. */
+const members: ReadonlySet<string> = new Set([
+  "previous_response_id",
+  "file_id",
+  "file_ids",
+  "input_file_id",
+  "training_file",
+  "validation_file",
+  "vector_store_id",
+  "vector_store_ids",
+  "part_ids",
+  "thread_id",
+  "assistant_id",
+]);
+/** Members that hold an id, a group with an `id`, or something else altogether. */
+const perhaps: ReadonlyMap<string, string> = new Map([
+  ["conversation", "conv_"],
+  ["container", "cntr_"],
+]);
+
+/** One of these stands in every text that names an id; escaped letters could spell any. */
+const needles = ["file_id", "vector_store_id", "previous_response_id", '"conversation"', '"container"', "\\u00"].map(
+  (word) => Buffer.from(word),
+);
+
+/** The ids in a JSON text. `thorough`: of an endpoint about kept things, where more words than the usual hold them. */
+export function idsInBody(json: Buffer, thorough: boolean): readonly string[] {
+  if (!(thorough || needles.some((needle) => json.includes(needle)))) return [];
+  const found: string[] = [];
+  // No recursion: a text may be nested deeper than a stack is.
+  const open: unknown[] = [JSON.parse(json.toString("utf8"))];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    if (Array.isArray(value)) {
+      for (const entry of value) if (typeof entry === "object") open.push(entry);
+      continue;
+    }
+    for (const [name, held] of Object.entries(value)) {
+      // What stands in there is the client's own affair.
+      if (name === "metadata") continue;
+      if (members.has(name)) add(found, held, "");
+      const prefix = perhaps.get(name);
+      if (prefix !== undefined) add(found, typeof held === "object" && held && "id" in held ? held.id : held, prefix);
+      if (typeof held === "object") open.push(held);
+    }
+  }
+  return found;
+}
+
+function add(found: string[], held: unknown, prefix: string): void {
+  for (const one of Array.isArray(held) ? held : [held]) {
+    if (typeof one === "string" && one.startsWith(prefix)) found.push(one);
+  }
+}
