@@ -4,8 +4,6 @@ import { createClient, RESP_TYPES, type RedisArgument } from "@redis/client";
 export interface RedisOptions {
   /** `redis://` or `rediss://`, with user, password and database where they are needed. May hold a secret: never print it. */
   readonly url: string;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
   /** Told of each connection that broke or could not be made, and of each command that Redis refused. */
   readonly failed?: (error: unknown) => void;
   /** A connection that owes an answer for so long is given up, milliseconds. */
@@ -55,8 +53,10 @@ const connection = (url: string) =>
 const binary = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 const firstWaitMillis = 50;
 const longestWaitMillis = 1_000;
+/** How often a connection is looked at before it is given up. */
+const looks = 4;
 
-export function redis({ url, now, failed = () => {}, stalledMillis = 1_000 }: RedisOptions): Redis {
+export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOptions): Redis {
   const listeners: (() => void)[] = [];
   const shas = new Map<RedisScript, Promise<string>>();
   let client: Client | undefined;
@@ -66,7 +66,8 @@ export function redis({ url, now, failed = () => {}, stalledMillis = 1_000 }: Re
   let retry: NodeJS.Timeout | undefined;
   let becameReady = () => {};
   let due = 0;
-  let heardAt = 0;
+  /** Looks in a row that found an answer due and none arrived; a loop that was busy itself counts for one. */
+  let silent = 0;
 
   const lose = (lost: Client, error: unknown) => {
     if (lost !== client) return;
@@ -99,22 +100,22 @@ export function redis({ url, now, failed = () => {}, stalledMillis = 1_000 }: Re
   };
 
   const look = setInterval(() => {
-    if (client && open && due > 0 && now() - heardAt > stalledMillis) {
+    silent = due > 0 ? silent + 1 : 0;
+    if (client && open && silent > looks) {
       lose(client, new RedisAway(`Redis gave no answer for ${stalledMillis} ms.`));
     }
-  }, stalledMillis / 4);
+  }, stalledMillis / looks);
   look.unref();
 
   const send = async (command: readonly RedisArgument[], asBinary: boolean): Promise<unknown> => {
     const through = client;
     if (through === undefined || !open) throw new RedisAway();
-    if (due === 0) heardAt = now();
     due += 1;
     try {
       return await through.sendCommand(command, asBinary ? binary : undefined);
     } finally {
       due -= 1;
-      heardAt = now();
+      silent = 0;
     }
   };
 

@@ -31,7 +31,7 @@ export interface BurstResult {
 }
 
 async function begin({ url, settings, identity, deadMillis }: Setup): Promise<(burst: Burst) => Promise<BurstResult>> {
-  const through = redis({ url, now: () => performance.now() });
+  const through = redis({ url });
   const wall = () => Date.now();
   const ledger = redisLedger({ redis: through, gateway: randomUUID(), wall, onFailure: "refuse", deadMillis });
   if (!(await through.ready(5_000))) throw new Error("there is no Redis");

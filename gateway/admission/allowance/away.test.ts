@@ -45,7 +45,7 @@ async function sharer(onFailure: "allow" | "refuse", limits: LimitSettings = {})
   };
   const troubles: SharingTrouble[] = [];
   const wall = () => Date.now();
-  const through = redis({ url: server.url, now: () => performance.now(), stalledMillis: 200 });
+  const through = redis({ url: server.url, stalledMillis: 200 });
   const ledger = redisLedger({
     redis: through,
     gateway: randomUUID(),

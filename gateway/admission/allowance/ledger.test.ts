@@ -64,7 +64,7 @@ function withClock(through: Redis): Redis {
 }
 
 async function inRedis(): Promise<Setting> {
-  const through = redis({ url: server?.url ?? "", now: () => performance.now() });
+  const through = redis({ url: server?.url ?? "" });
   await through.ready(5_000);
   await through.call(["FLUSHALL"]);
   let now = monday;

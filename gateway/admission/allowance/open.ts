@@ -10,7 +10,7 @@ export type AllowanceConfig = Pick<Config, "rateLimits" | "budgets" | "redis">;
 
 export interface OpenOptions {
   readonly config: AllowanceConfig;
-  readonly clock: { readonly now: () => number; readonly wall: () => number };
+  readonly clock: { readonly wall: () => number };
   /** Names this process among those that share a Redis. */
   readonly uuid: () => string;
   /** Where a gateway that is alone writes down what was spent. */
@@ -45,7 +45,7 @@ export async function openAllowance({ config, clock, uuid, store, failed }: Open
   const troubled: RedisLedgerWatch["troubled"] = (effect, error) => {
     for (const watcher of watchers) watcher.troubled(effect, error);
   };
-  const through = redis({ url, now: clock.now, failed: (error) => troubled("disconnected", error) });
+  const through = redis({ url, failed: (error) => troubled("disconnected", error) });
   const ledger = redisLedger({ redis: through, gateway: uuid(), wall, onFailure, watch: { troubled } });
   await through.ready(patienceMillis);
   const own = allowance({

@@ -68,11 +68,12 @@ const usd = 1_000_000_000;
 facts("two processes with 10,000 requests at once hold one limit of requests exactly", async () => {
   const identity = caller({ requestsPerMinute: 1_000 });
   const both = [await sharer(identity), await sharer(identity)];
-  const burst: Burst = { count: 5_000, tokens: 10, nanoUsd: 0, real: { tokens: 10, nanoUsd: 0 } };
+  const burst: Burst = { count: 4_900, tokens: 10, nanoUsd: 0, real: { tokens: 10, nanoUsd: 0 } };
+  // Each has had some of it before they race for the rest.
+  for (const one of both) expect(await one.burst({ ...burst, count: 100 })).toEqual({ granted: 100, refused: {} });
   const results = await Promise.all(both.map((one) => one.burst(burst)));
-  expect(sum(results)).toBe(1_000);
+  expect(sum(results)).toBe(800);
   expect(results.map(({ refused }) => Object.keys(refused))).toEqual([["request_limit"], ["request_limit"]]);
-  expect(Math.min(...results.map(({ granted }) => granted))).toBeGreaterThan(0);
 });
 
 facts("two processes with 10,000 requests at once spend one budget exactly, and not a nano-dollar more", async () => {
