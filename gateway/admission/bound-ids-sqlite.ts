@@ -14,6 +14,7 @@ export interface SqliteIdsOptions {
 const maxRemembered = 10_000;
 /** Ids wait so long to be written together; who kills the gateway meanwhile loses them, and they are then nobody's. */
 const waitMillis = 50;
+const retryMillis = 1_000;
 /** While the disk fails, no more than this is kept. */
 const maxWaiting = 100_000;
 
@@ -60,6 +61,10 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
     return owner;
   };
 
+  const schedule = (millis: number) => {
+    timer ??= setTimeout(flush, millis).unref();
+  };
+
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
@@ -73,6 +78,7 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
       if (database.isTransaction) database.exec("ROLLBACK");
       failed(error);
       if (waiting.size > maxWaiting) waiting.clear();
+      schedule(retryMillis);
       return;
     }
     // What was only named may be another's by now: it is read again.
@@ -83,7 +89,7 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
   const write = (id: string, owner: Owner, isNew: boolean) => {
     if (id.length > longestId) return;
     waiting.set(id, { owner, isNew });
-    timer ??= setTimeout(flush, waitMillis);
+    schedule(waitMillis);
   };
 
   return {

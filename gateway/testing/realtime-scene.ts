@@ -75,6 +75,8 @@ export interface RealtimeSceneOptions {
   readonly subprotocol?: (offered: Set<string>) => string | false;
   /** Added to the backend's 101, as lines. */
   readonly headers?: readonly string[];
+  /** Callers' keys, and whose ids are whose. */
+  readonly admitting?: Parameters<typeof startTollgate>[1];
 }
 
 export interface RealtimeScene extends AsyncDisposable {
@@ -110,7 +112,7 @@ export const handshake: readonly Field[] = [
 
 /** Starts both. Disposing stops both. */
 export async function realtimeScene(options: RealtimeSceneOptions = {}): Promise<RealtimeScene> {
-  const { config, backend: more, keyless, upgrade, subprotocol, headers = [] } = options;
+  const { config, backend: more, keyless, upgrade, subprotocol, headers = [], admitting } = options;
   const asked: IncomingMessage[] = [];
   const ends: End[] = [];
   const sockets = new Set<Socket>();
@@ -140,7 +142,7 @@ export async function realtimeScene(options: RealtimeSceneOptions = {}): Promise
   const { port } = server.address() as AddressInfo;
   const { key, ...rest } = backendAt(`http://127.0.0.1:${port}`, more);
   const backends = [{ ...rest, ...(key !== undefined && keyless !== true && { key }) }];
-  const tollgate = await startTollgate({ ...config, backends });
+  const tollgate = await startTollgate({ ...config, backends }, admitting);
   const http = `${tollgate.url}/realtime`;
   const url = http.replace(/^http/, "ws");
   const clients: WebSocket[] = [];

@@ -15,6 +15,8 @@ export interface SceneOptions {
   readonly keyless?: boolean;
   readonly fake?: FakeBackendOptions;
   readonly script?: readonly Answer[];
+  /** Callers' keys, and whose ids are whose. */
+  readonly admitting?: Parameters<typeof startTollgate>[1];
 }
 
 export interface Scene extends AsyncDisposable {
@@ -32,12 +34,12 @@ export interface Scene extends AsyncDisposable {
 
 /** Starts both. Disposing stops both and throws when the backend complains. */
 export async function scene(options: SceneOptions = {}): Promise<Scene> {
-  const { config, backend: more, keyless, fake, script = [] } = options;
+  const { config, backend: more, keyless, fake, script = [], admitting } = options;
   const backend = await fakeBackend(fake);
   backend.next(...script);
   const { key, ...rest } = backendAt(backend.origin, more);
   const backends = [{ ...rest, ...(key !== undefined && keyless !== true && { key }) }];
-  const tollgate = await startTollgate({ ...config, backends });
+  const tollgate = await startTollgate({ ...config, backends }, admitting);
   const at = (path: string) => tollgate.url + path;
   return {
     backend,

@@ -17,7 +17,7 @@ export interface BoundOptions {
  * Sets `labels` on every exchange: known names, then the first names to come up to each cap, then `other`.
  *
  * A model or feature earns a label only by an exchange that a backend (or the cache) answered with success, so names
- * that nobody serves take no place; a key earns one by being accepted. Memory is bounded by the caps, whatever comes.
+ * that nobody serves take no place; a key has one by being known, for its label is the operator's. Memory is bounded by the caps, whatever comes.
  */
 export function bound({ settings, models = [], keys = [], overflow }: BoundOptions): Processor {
   const { maxModels, maxFeatures, maxKeys } = settings;
@@ -29,14 +29,13 @@ export function bound({ settings, models = [], keys = [], overflow }: BoundOptio
 
   return function bound(record) {
     if (record.kind !== "exchange") return record;
-    const { model: named, caller, purpose, outcome } = record;
+    const { model: named, caller, purpose } = record;
     const answered = wasAnswered(record);
-    const accepted = outcome.kind !== "refused" || outcome.reason !== "auth";
     const keyName = caller.keyLabel ?? caller.keyId;
     const labels: Labels = {
       model: named.requested === undefined ? OTHER : model(named.requested, answered),
       servedModel: named.served === undefined ? OTHER : servedModel(named.served, answered),
-      key: keyName === undefined ? "anonymous" : key(keyName, accepted),
+      key: keyName === undefined ? "anonymous" : key(keyName, true),
       ...(purpose.feature !== undefined && { feature: feature(purpose.feature, answered) }),
     };
     return Object.freeze({ ...record, labels: Object.freeze(labels) });
