@@ -1,10 +1,12 @@
-// The forwarder: admit → identify → take in → permit → send → answer, for each request once; every way out ends in one record.
+// The forwarder: admit → identify → take in → permit → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { heldBy } from "./admission/admission.ts";
+import type { Reservation } from "./admission/allowance/allowance.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
 import { nameCaller } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
+import { estimateOf } from "./estimating.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
 import { listModels } from "./models.ts";
 import { openDraft } from "./opening.ts";
@@ -105,6 +107,21 @@ export function forward(options: ForwardOptions): Forward {
       },
     });
 
+  /** Takes from the caller's limits and budgets what the request may use. A Promise only where these are shared. */
+  const reserve = (sending: Sending): void | Promise<void> => {
+    const { allowance } = options;
+    if (allowance === undefined) return;
+    const reserved = allowance.reserve(estimateOf(sending, options));
+    if (reserved instanceof Promise) return lateReserve(sending, reserved);
+    sending.passage.limitHeaders = reserved.headers;
+  };
+
+  const lateReserve = async ({ passage }: Sending, reserved: Promise<Reservation>): Promise<void> => {
+    passage.limitHeaders = (await reserved).headers;
+    if (passage.left) throw new ClientLeft();
+    if (passage.draft.closed) throw new GatewayError("shutting_down");
+  };
+
   const answer = (sending: Sending): Promise<void> => {
     const { passage, taken } = sending;
     passage.facts = taken.facts;
@@ -128,6 +145,8 @@ export function forward(options: ForwardOptions): Forward {
       if (identified !== undefined) await identified;
       sending.taken = await takeIn(sending);
       permit(sending);
+      const reserved = reserve(sending);
+      if (reserved !== undefined) await reserved;
       await answer(sending);
     } catch (error) {
       fail(sending, error);

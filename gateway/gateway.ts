@@ -3,6 +3,7 @@
 import { traceSource } from "../instrumentation/index.ts";
 import { admission, type OpenAdmission } from "./admission/admission.ts";
 import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
+import { quotes } from "./admission/allowance/quotes.ts";
 import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
 import type { KeyRing } from "./admission/identify.ts";
 import { app } from "./app.ts";
@@ -93,6 +94,7 @@ export async function gateway({
       fleet: ready,
       doors: doors(next),
       admission: admission({ ...shared, ...(checks && { previous: checks }) }),
+      quotes: quotes(next.prices),
       clientAddress: clientAddress(next.trustedProxies),
     };
   };
@@ -121,6 +123,7 @@ export async function gateway({
 
   const forwardOptions: ForwardOptions = {
     setting: () => setting,
+    allowance: allowance?.allowance,
     pipeline: telemetry.pipeline,
     surroundings,
     traces: traceSource(surroundings.fillRandom),

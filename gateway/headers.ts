@@ -144,6 +144,10 @@ export function headersToClient(rawHeaders: readonly string[]): string[] {
   return dropped === undefined ? flat : without(flat, dropped);
 }
 
+/** Less what the backend says of its limits for us, where the client is told of its own. */
+export const withoutRateLimits = (flat: readonly string[]): string[] =>
+  flat.filter((_, i) => !/^x-ratelimit-/i.test(flat[i - (i % 2)] ?? ""));
+
 /** The value of one header in a flat list; the first, if it stands twice. */
 export function headerIn(rawHeaders: readonly string[], lowerName: string): string | undefined {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {

@@ -61,7 +61,10 @@ export function outgoing(
 }
 
 /** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */
-export function ownHeaders({ draft }: Pick<Passage, "draft">): string[] {
+export function ownHeaders({
+  draft,
+  limitHeaders = [],
+}: Pick<Passage, "draft"> & Partial<Pick<Passage, "limitHeaders">>): string[] {
   const attempt = draft.attempts.at(-1);
   const headers = [
     "x-request-id",
@@ -71,6 +74,7 @@ export function ownHeaders({ draft }: Pick<Passage, "draft">): string[] {
     "server-timing",
     timing(draft),
   ];
+  for (const part of limitHeaders) headers.push(part);
   if (attempt?.upstreamRequestId !== undefined)
     headers.push("x-tollgate-upstream-request-id", attempt.upstreamRequestId);
   return headers;

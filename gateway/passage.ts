@@ -26,6 +26,7 @@ export interface PassageOptions {
 }
 
 const noFacts: RequestFacts = { streamed: false };
+const noHeaders: readonly string[] = [];
 const knowsNothing = () => noFacts;
 
 /** Opened with the request. Whoever comes first closes it; `record` is called once, when nothing more will be learned. */
@@ -43,6 +44,8 @@ export class Passage {
   /** The request's JSON text, kept only to estimate from, where the backend states no usage. */
   json: Buffer | undefined = undefined;
   tap: Tap | undefined = undefined;
+  /** What the client is told of its limits, flat. */
+  limitHeaders: readonly string[] = noHeaders;
   running: Running | undefined = undefined;
   /** How it ends once the client has its answer's last byte. */
   #whole: Outcome | undefined = undefined;

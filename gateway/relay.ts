@@ -5,6 +5,7 @@ import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
+import { withoutRateLimits } from "./headers.ts";
 import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
@@ -137,7 +138,12 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       res,
       draft,
       now: options.surroundings.clock.now,
-      head: new AnswerHead({ res, received, ownHeaders: own, rewritten: filter !== undefined }),
+      head: new AnswerHead({
+        res,
+        received: passage.limitHeaders.length === 0 ? received : ownLimitsOnly(received),
+        ownHeaders: own,
+        rewritten: filter !== undefined,
+      }),
       flow,
       events: this,
       tap: passage.tap,
@@ -228,3 +234,9 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     }
   }
 }
+
+/** A client that is told of its own limits is not told of ours at the backend. */
+const ownLimitsOnly = (received: ReceivedHead): ReceivedHead => ({
+  ...received,
+  crossing: withoutRateLimits(received.crossing),
+});

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pipeline, TraceSource } from "../instrumentation/index.ts";
 import type { Admission } from "./admission/admission.ts";
+import type { Allowance } from "./admission/allowance/allowance.ts";
+import type { Quotes } from "./admission/allowance/quotes.ts";
 import type { Identity } from "./admission/identity.ts";
 import type { ClientAddress } from "./caller.ts";
 import type { Doors } from "./doors.ts";
@@ -27,11 +29,14 @@ export interface Setting {
   readonly fleet: Fleet;
   readonly doors: Doors;
   readonly admission: Admission;
+  readonly quotes: Quotes;
   readonly clientAddress: ClientAddress;
 }
 
 export interface ForwardOptions {
   readonly setting: () => Setting;
+  /** What callers may use; anything when absent. */
+  readonly allowance: Allowance | undefined;
   readonly pipeline: Pipeline;
   readonly surroundings: Surroundings;
   readonly traces: TraceSource;

@@ -1,0 +1,37 @@
+// What a request that is about to be sent may use, for whoever limits it.
+import { Estimate } from "./admission/allowance/estimate.ts";
+import type { ForwardOptions, Sending } from "./sending.ts";
+
+/** Figures are found out only when they are asked for: a caller without limits pays nothing for them. */
+export function estimateOf({ setting, fleet, identity, passage, taken }: Sending, options: ForwardOptions): Estimate {
+  const { receiver, draft } = passage;
+  const facts = taken.facts();
+  return new Estimate({
+    id: draft.opening.id,
+    identity,
+    operation: receiver.operation,
+    metered: receiver.metered,
+    facts,
+    json: taken.json,
+    outputTokens: fleet.config.rateLimits.outputTokens,
+    quote: (input, output) => {
+      const { model = "", media } = facts;
+      const targets = fleet.routeFor(facts.model)?.targets ?? [];
+      return setting.quotes(
+        {
+          operation: receiver.operation,
+          model,
+          targets: targets.map(({ upstream: { backend }, model: sent = model }) => ({
+            backend: backend.name,
+            provider: backend.provider,
+            model: sent,
+          })),
+          input,
+          output,
+          media,
+        },
+        options.surroundings.clock.wall(),
+      );
+    },
+  });
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { errorAnswer, json } from "./testing/answers.ts";
+import { keyRing } from "./testing/key-ring.ts";
+import { chatCompletion, chatRequest } from "./testing/payloads.ts";
+import { scene } from "./testing/scene.ts";
+
+const model = "gpt-4o-mini";
+const completion = json(chatCompletion(model, { input: 10, output: 20 }), {
+  headers: [
+    ["x-ratelimit-remaining-requests", "9999"],
+    ["x-served-by", "backend"],
+  ],
+});
+const bearer = (secret: string) => ["Authorization", `Bearer ${secret}`] as const;
+const code = (got: { json(): unknown }) => (got.json() as { error: { code: string } }).error.code;
+
+async function stageWith(key: Parameters<ReturnType<typeof keyRing>["add"]>[1], script = [completion]) {
+  const keys = keyRing();
+  const secret = bearer(keys.add("k1", key));
+  const stage = await scene({ script, admitting: { keys } });
+  const ask = () => stage.post("/chat/completions", chatRequest(model), [secret]);
+  return { stage, ask };
+}
+
+describe("a key with a limit of requests", () => {
+  test("has as many, is told how many are left, and is then refused with a time to come back", async () => {
+    const { stage, ask } = await stageWith({ limits: { requestsPerMinute: 2 } }, [completion, completion]);
+    await using _ = stage;
+    const first = await ask();
+    expect([
+      first.status,
+      first.header("x-ratelimit-limit-requests"),
+      first.header("x-ratelimit-remaining-requests"),
+    ]).toEqual([200, "2", "1"]);
+    expect(first.header("x-served-by")).toBe("backend");
+    expect((await ask()).header("x-ratelimit-remaining-requests")).toBe("0");
+    const refused = await ask();
+    expect([refused.status, code(refused), refused.header("x-ratelimit-remaining-requests")]).toEqual([
+      429,
+      "rate_limit_exceeded",
+      "0",
+    ]);
+    expect(Number(refused.header("retry-after"))).toBeGreaterThan(0);
+    const exchanges = await stage.tollgate.settled(3);
+    expect(exchanges[2]?.outcome).toMatchObject({ kind: "refused", reason: "rate_limited", status: 429 });
+    expect(exchanges[2]?.attempts).toEqual([]);
+  });
+});
+
+test("a caller without limits sees those of the backend", async () => {
+  const { stage, ask } = await stageWith({});
+  await using _ = stage;
+  expect((await ask()).header("x-ratelimit-remaining-requests")).toBe("9999");
+});
+
+test("tokens count as the backend states them, not as they were estimated", async () => {
+  // One request is estimated at far more than the 30 that it uses.
+  const { stage, ask } = await stageWith({ limits: { tokensPerMinute: 10_000 } }, [completion, completion]);
+  await using _ = stage;
+  await ask();
+  await stage.tollgate.settled(1);
+  const second = await ask();
+  const left = Number(second.header("x-ratelimit-remaining-tokens"));
+  await stage.tollgate.settled(2);
+  expect(second.header("x-ratelimit-limit-tokens")).toBe("10000");
+  expect(left).toBeLessThan(10_000 - 30);
+  expect(left).toBeGreaterThan(0);
+});
+
+test("a request that no backend got gives everything back", async () => {
+  const { stage, ask } = await stageWith({ limits: { requestsPerMinute: 1 } }, [completion]);
+  await using _ = stage;
+  await stage.post("/chat/completions", "{", [bearer("tg-k1")]);
+  expect((await ask()).status).toBe(200);
+});
+
+describe("a hard budget", () => {
+  test("is refused with 402 when it is spent, and the backend is not asked", async () => {
+    // 10 × 0.15 + 20 × 0.6 = 13.5 millionths of a USD a request
+    const budgets = [{ period: "day", usd: 0.00001, softRatio: 0.8, hard: true }] as const;
+    const { stage, ask } = await stageWith({ budgets }, []);
+    await using _ = stage;
+    const refused = await ask();
+    expect([refused.status, code(refused)]).toEqual([402, "budget_exceeded"]);
+    expect(await stage.onlyExchange()).toMatchObject({ outcome: { kind: "refused", reason: "budget" }, attempts: [] });
+  });
+
+  test("refuses a model without a price", async () => {
+    const budgets = [{ period: "month", usd: 100, softRatio: 0.8, hard: true }] as const;
+    const { stage } = await stageWith({ budgets }, []);
+    await using _ = stage;
+    const refused = await stage.post("/chat/completions", chatRequest("nobody-knows-it"), [bearer("tg-k1")]);
+    expect([refused.status, code(refused)]).toEqual([402, "unpriced_model"]);
+  });
+
+  test("is not touched by a request that the backend refused", async () => {
+    const budgets = [{ period: "day", usd: 0.01, softRatio: 0.8, hard: true }] as const;
+    const { stage, ask } = await stageWith({ budgets }, [errorAnswer(400, "no"), completion]);
+    await using _ = stage;
+    expect((await ask()).status).toBe(400);
+    await stage.tollgate.settled(1);
+    expect((await ask()).status).toBe(200);
+  });
+});
