@@ -76,7 +76,7 @@ export function forward(options: ForwardOptions): Forward {
     const { passage } = sending;
     sending.identity = await identity;
     nameCaller(passage.draft, sending.identity);
-    if (passage.left) throw new ClientLeft();
+    // The client left meanwhile, or the gateway goes down: either way it is over.
     if (passage.draft.closed) throw new GatewayError("shutting_down");
   };
 

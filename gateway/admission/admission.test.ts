@@ -352,6 +352,14 @@ describe("what a key has made", () => {
     expect([(await content(two)).status, (await content(one)).text]).toEqual([404, "lines"]);
   });
 
+  test("is nothing where the backend has refused to make it, whatever its answer holds", async () => {
+    const { stage, keys } = await guarded({ script: [json({ id: "file-a" }, { status: 409, reason: "Conflict" })] });
+    await using _ = stage;
+    const key = bearer(keys.add("one", { grants: ["files"] }));
+    await stage.post("/files", { purpose: "x" }, [key]);
+    expect((await stage.ask("/files/file-a", { method: "GET", headers: [key] })).status).toBe(404);
+  });
+
   test("cannot be had by a file that speaks of it", async () => {
     const { stage, keys } = await guarded({
       script: [file("file-mine"), json({ id: "file-out", output_file_id: "file-out" })],

@@ -116,6 +116,8 @@ describe("where a credential stands", () => {
     expect(credentialOf({ rawHeaders: all }, true)).toEqual({ kind: "key", secret: "tg-1" });
     expect(credentialOf({ rawHeaders: all.slice(0, 4) }, true)).toEqual({ kind: "token", token });
     expect(credentialOf({ rawHeaders: all.slice(0, 4) }, false)).toEqual({ kind: "foreign" });
+    const twice = [...bearer(token), "x-api-key", await secretToken(secret, { sub: "bob" })];
+    expect(credentialOf({ rawHeaders: twice }, true)).toEqual({ kind: "token", token });
   });
 });
 
