@@ -8,6 +8,8 @@ import { linger } from "./reply.ts";
 
 /** Looks at the bytes that pass. */
 interface UploadWatch {
+  /** What it saw must not go on: the upload fails before the bytes that it saw last. */
+  readonly contradicts?: boolean;
   write(chunk: Buffer): void;
   end(): void;
 }
@@ -82,6 +84,10 @@ export function upload(options: UploadOptions): Upload {
       return;
     }
     look((at) => at.write(chunk));
+    if (watch?.contradicts) {
+      fail(new GatewayError("ambiguous_form"));
+      return;
+    }
     const room = body.push(chunk);
     if (settle && (enough() || draft.requestBytes >= headBytes)) settle();
     // While the head is looked at, nobody reads yet; what is held back is bounded by headBytes.

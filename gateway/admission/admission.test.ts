@@ -6,6 +6,7 @@ import { backendAt, startTollgate } from "../testing/harness.ts";
 import { issuer, secretToken } from "../testing/issuer.ts";
 import { keyRing } from "../testing/key-ring.ts";
 import { chatCompletion, chatRequest } from "../testing/payloads.ts";
+import { rawConnection } from "../testing/raw-client.ts";
 import { scene } from "../testing/scene.ts";
 
 const model = "gpt-4o-mini";
@@ -161,6 +162,35 @@ describe("models", () => {
       body: Buffer.from(await request.arrayBuffer()),
     });
     expect([got.status, code(got)]).toEqual([403, "model_not_allowed"]);
+  });
+
+  test.each([
+    ["at once", 0],
+    ["when the backend has the first part already", 200_000],
+  ])("that a form names beside another one never reach the backend: %s", async (_, bytes) => {
+    const { stage, keys } = await guarded({ script: [completion] });
+    await using __ = stage;
+    const part = (name: string, value: string) =>
+      `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+    const file = `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n${"x".repeat(bytes)}\r\n`;
+    const connection = await rawConnection(stage.at(""));
+    const body = `${part("model", "whisper-1")}${file}`;
+    const rest = `${part("model", "dear")}--b--\r\n`;
+    const head = [
+      "POST /v1/audio/transcriptions HTTP/1.1",
+      `Host: ${new URL(stage.tollgate.url).host}`,
+      `Authorization: Bearer ${keys.add("few", { models: ["whisper-1"] })}`,
+      "Content-Type: multipart/form-data; boundary=b",
+      `Content-Length: ${body.length + rest.length}`,
+    ];
+    await connection.send(`${head.join("\r\n")}\r\n\r\n${body}`);
+    if (bytes > 0) await stage.backend.request(0);
+    await connection.send(rest);
+    const got = await connection.answer("POST");
+    expect([got.status, code(got)]).toEqual([400, "ambiguous_form"]);
+    for (const { body: sent } of stage.backend.received) expect(sent.toString()).not.toContain("dear");
+    expect((await stage.onlyExchange()).outcome).toMatchObject({ kind: "refused", reason: "invalid" });
+    connection.leave();
   });
 
   test("that a tuning job is to begin with count, too", async () => {

@@ -20,6 +20,8 @@ export interface MultipartFacts {
   readonly done: boolean;
   /** True where this is no well-formed form: no boundary, endless headers, or an end before the closing boundary. */
   readonly bad: boolean;
+  /** True where it names two models: the backend might take the other one. */
+  readonly contradicts: boolean;
 }
 
 /** Fields that are kept. All others are counted as what they are and forgotten. */
@@ -73,6 +75,7 @@ class Form implements MultipartFacts {
   fileBytes = 0;
   done = false;
   bad = false;
+  contradicts = false;
 
   constructor(boundary: string | undefined) {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
@@ -157,7 +160,10 @@ class Form implements MultipartFacts {
     const part = this.#part;
     if (part.kind === "prompt") this.promptCharacters = part.characters;
     if (part.kind === "field") {
-      this.#fields.set(part.name, Buffer.concat(part.chunks).subarray(0, maxFieldBytes).toString());
+      const text = Buffer.concat(part.chunks).subarray(0, maxFieldBytes).toString();
+      const before = this.#fields.get(part.name);
+      if (part.name === "model" && before !== undefined && before !== text) this.contradicts = true;
+      this.#fields.set(part.name, text);
     }
     this.#part = { kind: "skipped" };
   }
