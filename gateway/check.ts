@@ -1,5 +1,6 @@
 // `tollgate check`: what a configuration would serve, for people as text, for scripts as JSON; never a secret.
 
+import { isLoopback } from "./config/anonymous.ts";
 import { demoBackend } from "./config/builtin.ts";
 import type { Backend, Config } from "./config/config.ts";
 import type { Loaded } from "./config/load.ts";
@@ -14,6 +15,9 @@ export type Report =
       readonly file: string | null;
       readonly listen: Config["listen"];
       readonly allowAnonymous: boolean;
+      readonly allowClientKeys: boolean;
+      /** How many sources of tokens there are. */
+      readonly jwt: number;
       readonly adminToken: boolean;
       readonly metrics: boolean;
       readonly metricsToken: boolean;
@@ -70,6 +74,8 @@ export function report(loaded: Loaded): Report {
     file: config.file ?? null,
     listen: config.listen,
     allowAnonymous: config.allowAnonymous,
+    allowClientKeys: config.allowClientKeys,
+    jwt: config.jwt.length,
     adminToken: config.adminToken !== undefined,
     metrics: config.metrics,
     metricsToken: config.metricsToken !== undefined,
@@ -100,7 +106,7 @@ export function reportText(told: Report): string {
   ]);
   const lines = [
     `Good: ${told.file ?? "no file, defaults and environment"}`,
-    `  API       ${at(host, port)}  (${told.allowAnonymous ? "anyone who can reach it may use it" : "this machine only"})`,
+    `  API       ${at(host, port)}  (${whoMay(told)})`,
     `  ops       ${at(opsHost, opsPort)}  (${told.metrics ? `/metrics${told.metricsToken ? " with a token" : ""}, ` : ""}/health, /ready)`,
     `  admin     ${told.adminToken ? "with the admin token" : "from this machine only"}`,
     `  traces    ${told.traces ? "sent" : "off"}   sentry ${told.sentry ? "on" : "off"}   log ${told.logLevel}`,
@@ -114,6 +120,14 @@ export function reportText(told: Report): string {
     ...told.warnings.map((warning) => `Warning: ${warning}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Who may use the API; whether callers have keys is not in the configuration. */
+function whoMay({ allowAnonymous, allowClientKeys, jwt, listen }: Extract<Report, { ok: true }>): string {
+  if (allowAnonymous) return "anyone who can reach it may use it";
+  const where = isLoopback(listen.host) ? "this machine only" : "any machine";
+  const tokens = jwt === 0 ? "" : `, with a token of ${jwt === 1 ? "one issuer" : `${jwt} issuers`} or a key`;
+  return `${where}${tokens}${allowClientKeys ? ", or a provider's key where the backend takes it" : ""}`;
 }
 
 const keyWords = { gateway: "key set", client: "client's key", none: "no key" } as const;
