@@ -8,7 +8,7 @@ import { nameCaller } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
 import { estimateOf } from "./estimating.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
-import { listModels } from "./models.ts";
+import { describesAlias, listModels } from "./models.ts";
 import { openDraft } from "./opening.ts";
 import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
@@ -127,7 +127,9 @@ export function forward(options: ForwardOptions): Forward {
     passage.facts = taken.facts;
     passage.json = taken.json;
     const { receiver, req } = passage;
-    return receiver.path === "/v1/models" && req.method === "GET" ? listModels(sending) : send(sending);
+    if (receiver.operation !== "models" || req.method !== "GET") return send(sending);
+    if (receiver.path === "/v1/models") return listModels(sending);
+    return describesAlias(sending) ? Promise.resolve() : send(sending);
   };
 
   const fail = ({ passage, corsHeaders }: Sending, error: unknown): void => {

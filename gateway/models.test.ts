@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import type { Backend } from "./config/config.ts";
+import type { Backend, Config } from "./config/config.ts";
 import { answer, answerBy, errorAnswer, hangUp, json, raw, silence } from "./testing/answers.ts";
 import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
 import { backendAt, startTollgate, type Tollgate } from "./testing/harness.ts";
@@ -24,13 +24,13 @@ interface Several extends AsyncDisposable {
 }
 
 /** A gateway before several backends, each with what it answers and what its config says beside that. */
-async function several(each: readonly [Answer, Overrides?][]): Promise<Several> {
+async function several(each: readonly [Answer, Overrides?][], more: Partial<Config> = {}): Promise<Several> {
   const backends = await Promise.all(each.map(([otherwise]) => fakeBackend({ otherwise })));
   const configs = each.map(([, { keyless, ...overrides } = {}], i) => {
     const { key, ...rest } = backendAt(backends[i]?.origin ?? "", { name: `b${i}`, models: [`b${i}-*`], ...overrides });
     return { ...rest, ...(key !== undefined && !keyless && { key }) };
   });
-  const tollgate = await startTollgate({ backends: configs });
+  const tollgate = await startTollgate({ ...more, backends: configs });
   const ask = (headers: readonly Field[] = []) => rawRequest(`${tollgate.url}/models`, { method: "GET", headers });
   return {
     tollgate,
@@ -176,4 +176,35 @@ test("a client that leaves while lists are waited for is abandoned, and the back
   const { outcome, attempts } = await stage.tollgate.nextExchange();
   expect([outcome.kind, attempts.map(({ result }) => result)]).toEqual(["abandoned", ["abandoned", "abandoned"]]);
   for (const backend of stage.backends) await vi.waitFor(() => expect(backend.received[0]?.end).toBe("left"));
+});
+
+describe("an alias", () => {
+  const retries = { max: 0, backoff: 0.5, maxBackoff: 8 };
+  const route = (model: string) =>
+    ({
+      model,
+      strategy: "priority",
+      targets: [{ backend: "b0", model: "b0-x", weight: 1, timeouts: {} }],
+      retries,
+    }) as const;
+  const routes = [route("hybrid"), route("any-*"), route("org/name")];
+
+  test("is in the list, and a pattern is not", async () => {
+    await using all = await several([[listOf("b0-x")]], { routes });
+    expect(await all.ids()).toEqual(["b0-x", "hybrid", "org/name"]);
+  });
+
+  test.each(["hybrid", "org%2Fname", "org/name"])(
+    "%s is described by the gateway, for no backend knows it",
+    async (path) => {
+      await using all = await several([[listOf("b0-x")]], { routes });
+      const got = await rawRequest(`${all.tollgate.url}/models/${path}`, { method: "GET" });
+      expect([got.status, got.json()]).toEqual([
+        200,
+        { id: decodeURIComponent(path), object: "model", created: 0, owned_by: "tollgate" },
+      ]);
+      expect(all.backends[0]?.received).toEqual([]);
+      expect((await all.tollgate.nextExchange()).outcome).toMatchObject({ kind: "completed", status: 200 });
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { Failed, type Sending } from "./sending.ts";
 
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
-  const { setting, identity, fleet, passage, corsHeaders, options } = sending;
+  const { setting, identity, fleet, passage, options } = sending;
   const { admission } = setting;
   passage.draft.enter("overhead", options.surroundings.clock.now());
   const running: Attempt[] = [];
@@ -34,6 +34,9 @@ export async function listModels(sending: Sending): Promise<void> {
       }
     }
   }
+  for (const { model: id } of fleet.config.routes) {
+    if (!id.includes("*") && !merged.has(id) && admission.allows(identity, id)) merged.set(id, aliased(id));
+  }
   const reasons = lists.filter((list) => typeof list === "string");
   if (merged.size === 0 && reasons.length > 0 && reasons.length === lists.length) {
     const kind = reasons.find((reason) => failures[reason].outcome === "failed") ?? reasons[0] ?? "unreachable";
@@ -41,7 +44,36 @@ export async function listModels(sending: Sending): Promise<void> {
       ? new GatewayError(kind)
       : new Failed(kind, `No backend gave its list of models: ${reasons.join(", ")}.`);
   }
-  const body = Buffer.from(JSON.stringify({ object: "list", data: [...merged.values()] }));
+  tell(sending, { object: "list", data: [...merged.values()] });
+}
+
+/** A name that the operator's routes give to models of others. */
+const aliased = (id: string): Model => ({ id, object: "model", created: 0, owned_by: "tollgate" });
+
+/** Answers GET /v1/models/{id} for an alias, which no backend knows; false where it is none that the caller may use. */
+export function describesAlias(sending: Sending): boolean {
+  const { setting, identity, fleet, path } = sending;
+  const id = nameIn(path);
+  const isAlias = fleet.config.routes.some(({ model }) => model === id) && !id.includes("*");
+  if (!isAlias || !setting.admission.allows(identity, id)) return false;
+  const served = fleet.upstreams.some(({ backend }) => backend.models.includes(id));
+  if (served) return false;
+  sending.passage.draft.enter("overhead", sending.options.surroundings.clock.now());
+  tell(sending, aliased(id));
+  return true;
+}
+
+const nameIn = (path: string): string => {
+  const written = path.slice("/v1/models/".length);
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written;
+  }
+};
+
+function tell({ passage, corsHeaders }: Sending, value: object): void {
+  const body = Buffer.from(JSON.stringify(value));
   passage.draft.responseBytes = body.length;
   passage.closesWith({ kind: "completed", status: 200, finish: "ok" });
   reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
