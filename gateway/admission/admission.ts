@@ -12,7 +12,7 @@ import { type MadeIdsOptions, watchIds } from "./made-ids.ts";
 import { idsInBody, idsInPath } from "./named-ids.ts";
 import { grantFor, type PermitRequest, permit } from "./permit.ts";
 
-export interface Asked extends PermitRequest {
+interface Asked extends PermitRequest {
   /** Without query. */
   readonly path: string;
   /** The body as plain JSON text, where it was read. */
@@ -58,13 +58,13 @@ export interface AdmissionOptions {
 }
 
 /** Checks of tokens with the part of the configuration that they are of. */
-export interface TokenChecks {
+interface TokenChecks {
   readonly sources: Config["jwt"];
   readonly tokens: Tokens;
 }
 
 /** The checks for these sources; those of before where nothing changed. */
-export function tokenChecks(sources: Config["jwt"], now: () => number, previous?: TokenChecks): TokenChecks {
+function tokenChecks(sources: Config["jwt"], now: () => number, previous?: TokenChecks): TokenChecks {
   if (previous !== undefined && JSON.stringify(previous.sources) === JSON.stringify(sources)) return previous;
   return { sources, tokens: tokens({ sources, now }) };
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { looksLikeToken } from "./jwt.ts";
 
 /** Every secret of ours begins so, and no provider's does. */
-export const ourPrefix = "tg-";
+const ourPrefix = "tg-";
 
 /** A browser, which cannot set headers on a WebSocket, puts its key among the subprotocols. */
 const asSubprotocol = "openai-insecure-api-key.";
