@@ -18,9 +18,10 @@ export class Itinerary {
   #at = 0;
   /** Until when some are left alone, milliseconds. */
   #resting: Map<Target, number> | undefined;
+  /** Those whose time in this round is still to come: they rest, but not for too long. */
+  #later: Target[] = [];
   /** The first that was asked: the only one that may have had the client's own key. */
   #first: Target | undefined;
-
   readonly #now: () => number;
   readonly #model: string | undefined;
 
@@ -34,11 +35,16 @@ export class Itinerary {
     this.#order = ordered(route, standing, model);
   }
 
-  /** The next target that may be asked now; `undefined` when none is left in this round. */
+  /** The next target that may be asked now; `undefined` when there is none, or not yet. */
   next(): Target | undefined {
     while (this.#at < this.#order.length) {
       const target = this.#order[this.#at++];
-      if (target === undefined || this.#restOf(target) > 0 || !this.#isOpenTo(target)) continue;
+      if (target === undefined || !this.#isOpenTo(target)) continue;
+      const rest = this.#restOf(target);
+      if (rest > 0) {
+        if (rest <= this.#longest) this.#later.push(target);
+        continue;
+      }
       if (!this.#gate.admits(target)) continue;
       this.#first ??= target;
       return target;
@@ -50,10 +56,15 @@ export class Itinerary {
   get hasMore(): boolean {
     for (let at = this.#at; at < this.#order.length; at += 1) {
       const target = this.#order[at];
-      if (target === undefined || this.#restOf(target) > 0 || !this.#isOpenTo(target)) continue;
+      if (target === undefined || this.#restOf(target) > this.#longest || !this.#isOpenTo(target)) continue;
       if (this.#gate.mayAdmit(target)) return true;
     }
-    return false;
+    return this.hasLater;
+  }
+
+  /** Whether this round goes on for some that rest. */
+  get hasLater(): boolean {
+    return this.#later.length > 0;
   }
 
   /** Leaves a target alone for so many milliseconds; for ever, if they have no end. */
@@ -62,19 +73,25 @@ export class Itinerary {
     this.#resting.set(target, this.#now() + millis);
   }
 
-  /** How long until the first target may be asked once more, milliseconds; 0 for at once. */
+  /** How long until the first target may be asked, in this round or else the next, milliseconds; 0 for at once. */
   get soonest(): number {
     let soonest = Number.POSITIVE_INFINITY;
-    for (const target of this.#order) {
+    for (const target of this.hasLater ? this.#later : this.#route.targets) {
       if (this.#isOpenTo(target)) soonest = Math.min(soonest, this.#restOf(target));
     }
     return soonest;
   }
 
-  /** Begins another round, in the order of that moment. */
+  /** Goes on with those of this round that rested, or else begins another, in the order of that moment. */
   again(): void {
-    this.#order = ordered(this.#route, this.#standing, this.#model);
+    this.#order = this.hasLater ? this.#later : ordered(this.#route, this.#standing, this.#model);
+    this.#later = [];
     this.#at = 0;
+  }
+
+  /** Who rests for longer than is waited is left out of a round, milliseconds. */
+  get #longest(): number {
+    return this.#route.retries.maxBackoff * 1000;
   }
 
   #restOf(target: Target): number {

@@ -172,18 +172,20 @@ class Journey {
     return mayRepeat(this.#how, failure, sent);
   }
 
-  /** Waits before the next round; false where there is none to wait for. */
+  /** Waits before the next round, or the rest of this one; false where there is none to wait for. */
   async #rested(): Promise<boolean> {
     const { retries } = this.#route;
     const { random, clock } = this.#sending.options.surroundings;
-    if (this.#last === undefined || this.#round >= retries.max || !this.#mayGoOn(this.#last)) return false;
-    const millis = wait(retries, this.#round + 1, this.#itinerary.soonest, random);
+    if (this.#last === undefined || !this.#mayGoOn(this.#last)) return false;
+    const round = this.#itinerary.hasLater ? this.#round : this.#round + 1;
+    if (round > retries.max) return false;
+    const millis = wait(retries, round, this.#itinerary.soonest, random);
     if (millis === undefined) return false;
     const { passage } = this.#sending;
     passage.draft.enter("backoff", clock.now());
     await passage.rest(millis);
     passage.draft.enter("overhead", clock.now());
-    this.#round += 1;
+    this.#round = round;
     this.#itinerary.again();
     return true;
   }
