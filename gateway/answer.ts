@@ -5,13 +5,8 @@ import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { hangUp } from "./reply.ts";
 import type { Decoder, Tap } from "./tap.ts";
+import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
-
-/** Takes chunks, gives what the client may see of them. */
-interface ClientFilter {
-  push(chunk: Buffer): Buffer;
-  end(): Buffer;
-}
 
 /** Who hears of an answer's end. */
 export interface AnswerEvents {
@@ -35,7 +30,7 @@ export interface AnswerOptions {
   readonly events: AnswerEvents;
   readonly tap: Tap | undefined;
   /** Withholds parts of the (decoded) answer from the client. */
-  readonly filter: ClientFilter | undefined;
+  readonly filter: Pick<UsageFilter, "push" | "end"> | undefined;
   /** The encoding that has to be undone before the filter. */
   readonly decode: Decoder | undefined;
   /** Nothing goes out before the first token, or the end: if the answer fails until then, another can be had. */

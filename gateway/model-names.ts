@@ -20,8 +20,8 @@ export class ModelNames {
   }
 }
 
-/** Everything but `*` is literal. */
-function pattern(text: string): RegExp {
+/** `gpt-*` and the like as a regular expression: everything but `*` is literal. */
+export function pattern(text: string): RegExp {
   const literal = text.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${literal.join(".*")}$`, "s");
 }

@@ -1,6 +1,5 @@
 // Who is measured: the bare proxy, nginx, Tollgate whole, and Tollgate with parts left out.
 
-import { join } from "node:path";
 import nodeFlags from "../node-flags.json" with { type: "json" };
 import { type Child, type ChildOptions, child } from "./child.ts";
 import { nginx, nginxVersion } from "./nginx.ts";

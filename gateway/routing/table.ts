@@ -1,5 +1,6 @@
 // Finds the route for a model: by exact name, then by pattern, the operator's routes before the backends' own lists.
 import type { Config, RouteConfig } from "../config/config.ts";
+import { pattern } from "../model-names.ts";
 
 /** The route for this model; `undefined` where nobody serves it. Without a model, that of the default backend. */
 export type RouteTable = (model: string | undefined) => RouteConfig | undefined;
@@ -34,10 +35,4 @@ export function routeTable({ backends, defaultBackend, routes, retries }: RouteT
     if (model.length > longestName) return undefined;
     return exact.get(model) ?? patterns.find(({ test }) => test.test(model))?.route;
   };
-}
-
-/** `gpt-*` and the like as a regular expression; everything but `*` is literal. */
-function pattern(text: string): RegExp {
-  const literal = text.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${literal.join(".*")}$`, "s");
 }

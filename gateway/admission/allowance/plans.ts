@@ -1,4 +1,6 @@
 // The plan for a caller and a model: every rule that one of its requests has to keep, made once and kept.
+
+import { pattern } from "../../model-names.ts";
 import type { Identity, Key } from "../identity.ts";
 import type { Rule } from "./rule.ts";
 import { callerRules, limitRules, namedBudgets, type RuleSettings } from "./rules.ts";
@@ -91,10 +93,4 @@ function modelRules({ limits: { perModel } }: RuleSettings) {
     },
     rulesAt: (place: number): readonly Rule[] => rules[place - 1] ?? [],
   };
-}
-
-/** `gpt-*` and the like; everything but `*` is literal. */
-function pattern(text: string): RegExp {
-  const literal = text.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${literal.join(".*")}$`, "s");
 }
