@@ -30,6 +30,7 @@ import { watchedAllowance } from "./allowance-gauges.ts";
 import { backendGauges } from "./backend-gauges.ts";
 import type { Config } from "./config/config.ts";
 import { failures } from "./errors.ts";
+import { queueMeter } from "./queue-meter.ts";
 import { receivers } from "./receivers/index.ts";
 import type { Clock } from "./surroundings.ts";
 import type { BackendState, Telemetry } from "./telemetry.ts";
@@ -176,6 +177,7 @@ export async function instruments({
       configure(next) {
         rules = processors(next, (label) => cells.counter("gateway_label_overflow_total", { label }).add(1));
       },
+      queueMeter: (backend) => queueMeter(cells, backend),
       watchBackends(read) {
         readBackends = read;
       },

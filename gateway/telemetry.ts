@@ -1,6 +1,8 @@
 // What the gateway needs of instrumentation, and nothing more; how it is put together is the composition's affair.
 import type { Pipeline, ServedRequest } from "../instrumentation/index.ts";
 import type { Config } from "./config/config.ts";
+import type { BreakerState } from "./routing/breaker.ts";
+import type { QueueMeter } from "./routing/queue.ts";
 
 export interface Telemetry {
   readonly pipeline: Pipeline;
@@ -18,6 +20,8 @@ export interface Telemetry {
   reloaded(result: "success" | "failure"): void;
   /** Takes on what a new configuration says of prices, labels and backends. */
   configure(config: Config): void;
+  /** What a backend's queue tells; everything that is known of it exists at 0 from then on. */
+  queueMeter(backend: string): QueueMeter;
   /** Read at each scrape. */
   watchBackends(read: () => readonly BackendState[]): void;
   shutdown(): Promise<void>;
@@ -28,4 +32,7 @@ export interface BackendState {
   readonly up: boolean;
   readonly inflight: number;
   readonly limit: number;
+  readonly breaker: BreakerState;
+  /** Requests that wait, and requests that have their slot. */
+  readonly queue: { readonly depth: number; readonly active: number };
 }

@@ -29,8 +29,8 @@ export interface Registry {
   counter<N extends NameOf<"counter">>(name: N, ...labels: LabelArgs<N>): Counter;
   gauge<N extends NameOf<"gauge">>(name: N, ...labels: LabelArgs<N>): Gauge;
   histogram<N extends NameOf<"histogram">>(name: N, ...labels: LabelArgs<N>): Histogram;
-  /** Makes a counter's label set exist at 0. It is known from config, so it takes nothing of what clients may use. */
-  zero<N extends NameOf<"counter">>(name: N, ...labels: LabelArgs<N>): void;
+  /** Makes a label set exist at 0. It is known from config, so it takes nothing of what clients may use. */
+  zero<N extends MetricName>(name: N, ...labels: LabelArgs<N>): void;
   /** Every metric that has values, in the order of the catalogue. */
   snapshot(): readonly Family[];
 }
@@ -128,7 +128,7 @@ export function registry({ maxSeriesPerMetric = 2_000 }: { readonly maxSeriesPer
       if (cell instanceof HistogramCell) return cell;
       throw new TypeError(`${name} is no histogram`);
     },
-    zero: (name, ...[labels]) => void counterCell(name, labels, true),
+    zero: (name, ...[labels]) => void bind(name, labels ?? {}, true),
     snapshot: () => {
       // Reading may itself reject values, which are counted in a metric of the gateway family: read it last.
       const read = new Map<MetricName, Family>();

@@ -96,6 +96,8 @@ function fromFile(entry: FileShape["backends"][number], path: Path, { secret, co
     passClientKey = false,
     headers,
     prices: _,
+    maxConcurrent,
+    healthCheck,
     ...rest
   } = entry;
   const known = Object.hasOwn(knownProviders, provider) ? knownProviders[provider] : undefined;
@@ -122,8 +124,15 @@ function fromFile(entry: FileShape["backends"][number], path: Path, { secret, co
     ...(key !== undefined && { key }),
     passClientKey,
     headers: sent,
+    ...(maxConcurrent !== undefined && { maxConcurrent }),
+    ...(healthCheck && { healthCheck: checked(healthCheck) }),
   };
 }
+
+const checked = ({ path, ...rest }: NonNullable<FileShape["backends"][number]["healthCheck"]>) => ({
+  ...rest,
+  ...(path !== undefined && { path }),
+});
 
 /**
  * The backends of OPENAI_* and DEEPSEEK_*. Where no file lists backends, OpenAI also takes every model that no other

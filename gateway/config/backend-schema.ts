@@ -30,6 +30,50 @@ const timeouts = z.strictObject(
   group,
 );
 
+const queue = z.strictObject(
+  {
+    size: whole(0, 100_000).prefault(100).describe("Requests that wait at most; 0: none waits."),
+    timeout: duration().prefault("30s").describe("Longest wait; 0: as long as the client does."),
+  },
+  group,
+);
+
+const atLeast = (seconds: number) => duration().refine((value) => value >= seconds, `must be at least ${seconds}s`);
+
+const breaker = z.strictObject(
+  {
+    failures: whole(0, 1_000_000).prefault(5).describe("Failures in a row that open it; 0: it is not opened by these."),
+    ratio: decimal(0, 1)
+      .prefault(0.5)
+      .describe("Share of failures within `window` that opens it, 0 to 1; 0: it is not opened by these."),
+    minRequests: whole(1, 1_000_000).prefault(20).describe("Requests within `window` from which the ratio counts."),
+    window: atLeast(1).prefault("30s").describe("The time that the ratio looks at."),
+    openFor: atLeast(1)
+      .prefault("5s")
+      .describe("How long the backend is left alone; doubled each time it opens again soon, up to a minute."),
+    halfOpen: whole(1, 10_000)
+      .prefault(3)
+      .describe("After that: requests at a time that may try it. One success closes the breaker."),
+  },
+  group,
+);
+
+const healthCheck = z.strictObject(
+  {
+    path: formed(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, "must be a path on the backend's host, such as /health")
+      .optional()
+      .describe("Path on the backend's host that answers 2xx, such as /health; its list of models when not set."),
+    every: atLeast(1).prefault("15s").describe("Time between two checks."),
+    timeout: duration()
+      .refine((value) => value > 0, "must be longer than 0")
+      .prefault("5s")
+      .describe("A check that takes longer has failed."),
+    healthy: whole(1, 1000).prefault(1).describe("Successes in a row that bring the backend up."),
+    unhealthy: whole(1, 1000).prefault(3).describe("Failures in a row that put the backend down."),
+  },
+  group,
+);
+
 const usd = (of: string) => decimal(0).optional().describe(`USD per ${of}.`);
 
 /** A price; `anyBackend` where it stands at the top level and may name the backend it is for. */
@@ -92,7 +136,15 @@ export const backendSchema = z.strictObject(
     timeouts: timeouts.prefault({}).describe("Seconds, or text such as 500ms, 30s, 5m."),
     maxConnections: whole(1, 100_000)
       .prefault(10_000)
-      .describe("Most connections at a time, and with that most requests; further ones wait."),
+      .describe("Most connections at a time, and with that most requests; further ones wait in its queue."),
+    maxConcurrent: whole(1, 100_000)
+      .optional()
+      .describe("Most requests at a time; further ones wait in its queue. As many as maxConnections when not set."),
+    queue: queue.prefault({}).describe("Where requests wait while the backend has all that it may have."),
+    breaker: breaker.prefault({}).describe("When the backend is left alone, judged from how requests to it went."),
+    healthCheck: healthCheck
+      .optional()
+      .describe("Asks the backend regularly how it is; {} for the defaults. Off when not set."),
     onClientAbort: z
       .enum(["cancel", "drain"], says("must be cancel or drain"))
       .prefault("cancel")

@@ -36,7 +36,9 @@ export const knownProviders: Readonly<Record<string, KnownProvider>> = {
 };
 
 /** What a backend is when nothing more is said of it. */
-const { timeouts, maxConnections, onClientAbort, propagateTrace } = backendSchema.parse({ name: "default" });
+const { timeouts, maxConnections, queue, breaker, onClientAbort, propagateTrace } = backendSchema.parse({
+  name: "default",
+});
 
 interface Upstream {
   readonly name: string;
@@ -49,7 +51,17 @@ interface Upstream {
 
 /** A backend with everything else at its default. */
 export function backend({ passClientKey = false, ...upstream }: Upstream): Backend {
-  return { ...upstream, passClientKey, headers: {}, propagateTrace, timeouts, maxConnections, onClientAbort };
+  return {
+    ...upstream,
+    passClientKey,
+    headers: {},
+    propagateTrace,
+    timeouts,
+    maxConnections,
+    queue,
+    breaker,
+    onClientAbort,
+  };
 }
 
 /** The built-in demo backend; its address (with `/v1`) is known only once it listens. */

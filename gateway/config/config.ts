@@ -28,7 +28,50 @@ export interface Backend {
   readonly propagateTrace: boolean;
   readonly timeouts: Timeouts;
   readonly maxConnections: number;
+  /** Requests at a time; no more than `maxConnections` in any case. */
+  readonly maxConcurrent?: number;
+  readonly queue: AdmissionQueueSettings;
+  readonly breaker: BreakerSettings;
+  /** Absent: it is judged by its traffic alone. */
+  readonly healthCheck?: HealthCheckSettings;
   readonly onClientAbort: "cancel" | "drain";
+}
+
+/** Where requests wait while a backend has all that it may have. */
+export interface AdmissionQueueSettings {
+  /** Requests that wait at most; 0: none waits. */
+  readonly size: number;
+  /** Longest wait, seconds; 0: as long as the client does. */
+  readonly timeout: number;
+}
+
+/** When a backend is left alone, and for how long. */
+export interface BreakerSettings {
+  /** So many failures in a row; 0: not by these. */
+  readonly failures: number;
+  /** This share of at least `minRequests` within `window`; 0: not by these. */
+  readonly ratio: number;
+  readonly minRequests: number;
+  /** Seconds. */
+  readonly window: number;
+  /** Seconds; doubled each time it opens again soon, up to a minute. */
+  readonly openFor: number;
+  /** Requests at a time that may try it after that. */
+  readonly halfOpen: number;
+}
+
+/** A request beside all traffic that asks a backend how it is. */
+export interface HealthCheckSettings {
+  /** On the backend's host; `{baseUrl}/models` when absent. */
+  readonly path?: string;
+  /** From the end of one to the next, give or take a tenth, seconds. */
+  readonly every: number;
+  /** Seconds. */
+  readonly timeout: number;
+  /** Successes in a row that bring it up. */
+  readonly healthy: number;
+  /** Failures in a row that put it down. */
+  readonly unhealthy: number;
 }
 
 /** Where requests for a model go. */

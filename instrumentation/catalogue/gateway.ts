@@ -109,7 +109,12 @@ export const gateway = {
     "How many requests a backend is given at once; more of them queue.",
   ),
   gateway_queue_depth: gauge("{request}", ["queue_name"], "Requests that wait in a queue now."),
-  gateway_queue_wait_seconds: histogram("s", ["queue_name"], "How long requests waited in a queue.", requestSeconds),
+  gateway_queue_wait_seconds: histogram(
+    "s",
+    ["queue_name"],
+    "How long requests waited in a queue, however that ended; 0 for one that had its turn at once.",
+    requestSeconds,
+  ),
   gateway_open_streams: gauge("{stream}", [], "Streamed answers that are open now."),
   gateway_config_reloads_total: counter(
     "{reload}",

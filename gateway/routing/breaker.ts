@@ -1,0 +1,90 @@
+// Which backends may be asked now, judged from the attempts that go to them anyway and from their health checks.
+import type { Backend } from "../config/config.ts";
+import { type BreakerState, Circuit } from "./circuit.ts";
+
+export type { BreakerState };
+
+/** What a circuit depends on. */
+export type Guarded = Pick<Backend, "name" | "baseUrl" | "key" | "breaker" | "healthCheck">;
+
+/** A backend that is not configured is open, down, and never admitted. */
+export interface Breaker {
+  state(backend: string): BreakerState;
+  /**
+   * May a request go there now? Half-open, it takes one of the few places for trials; the place is free again with
+   * `observe` or `forgo`, or after a time without either.
+   */
+  admits(backend: string): boolean;
+  /** The same without taking a place. */
+  mayAdmit(backend: string): boolean;
+  /** An admitted request ended without saying anything of the backend: its client left, or it was never sent. */
+  forgo(backend: string): void;
+  /**
+   * Tells how an attempt went. Not ok: unreachable, timed out, a 5xx, or our own key refused. Ok: any other answer,
+   * a 4xx for a bad request included, for it is the caller's fault. Say nothing of an attempt that the client ended.
+   */
+  observe(backend: string, ok: boolean): void;
+  /** The verdict of its health check, when that changes. */
+  checked(backend: string, healthy: boolean): void;
+  /** It limits our rate and asks to be left alone for so many seconds. That is no failure of it, so it stays up. */
+  cooldown(backend: string, seconds: number): void;
+  /** Usable: closed or half-open, even where it cools down. */
+  up(backend: string): boolean;
+  /** It is left alone only because of its rate limit. */
+  isCooling(backend: string): boolean;
+  /** When the first of these may be asked, for a client's Retry-After: whole seconds, 1 to 60. */
+  retryAfterSeconds(backends: readonly string[]): number;
+  /** The backends of a new configuration: what is known of those that stay is kept, unless their address, key or breaker changed. */
+  follow(backends: readonly Guarded[]): void;
+}
+
+export interface BreakerOptions {
+  readonly backends: readonly Guarded[];
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Entry {
+  readonly guarded: Guarded;
+  readonly circuit: Circuit;
+}
+
+export function breaker({ backends, now }: BreakerOptions): Breaker {
+  let entries = new Map<string, Entry>();
+  const circuitOf = (backend: string): Circuit | undefined => entries.get(backend)?.circuit;
+
+  const follow = (next: readonly Guarded[]): void => {
+    const before = entries;
+    entries = new Map();
+    for (const guarded of next) {
+      const known = before.get(guarded.name);
+      const circuit = known && isSame(known.guarded, guarded) ? known.circuit : new Circuit(guarded.breaker);
+      // Nobody would ever say that it is well again.
+      if (known?.guarded.healthCheck && !guarded.healthCheck) circuit.checked(true, now());
+      entries.set(guarded.name, { guarded, circuit });
+    }
+  };
+  follow(backends);
+
+  return {
+    follow,
+    state: (backend) => circuitOf(backend)?.state(now()) ?? "open",
+    admits: (backend) => circuitOf(backend)?.admits(now()) ?? false,
+    mayAdmit: (backend) => circuitOf(backend)?.mayAdmit(now()) ?? false,
+    forgo: (backend) => circuitOf(backend)?.forgo(),
+    observe: (backend, ok) => circuitOf(backend)?.observe(ok, now()),
+    checked: (backend, healthy) => circuitOf(backend)?.checked(healthy, now()),
+    cooldown: (backend, seconds) => circuitOf(backend)?.cool(seconds, now()),
+    up: (backend) => circuitOf(backend)?.isUp(now()) ?? false,
+    isCooling: (backend) => circuitOf(backend)?.isCooling(now()) ?? false,
+    retryAfterSeconds(names) {
+      const at = now();
+      let soonest = 60_000;
+      for (const name of names) soonest = Math.min(soonest, circuitOf(name)?.wait(at) ?? soonest);
+      return Math.max(1, Math.ceil(soonest / 1000));
+    },
+  };
+}
+
+const isSame = (a: Guarded, b: Guarded): boolean =>
+  a.baseUrl === b.baseUrl && a.key === b.key && JSON.stringify(a.breaker) === JSON.stringify(b.breaker);

@@ -1,0 +1,250 @@
+// A backend's admission queue: a bounded number of jobs runs, a bounded number waits for a bounded time, the rest is refused.
+import { GatewayError } from "../errors.ts";
+import { Link } from "./chain.ts";
+import { type Line, type Waiter, WaitingRoom } from "./waiting-room.ts";
+
+export interface QueueSettings {
+  /** Jobs that run at a time. */
+  readonly maxConcurrent: number;
+  /** Jobs that wait at most; 0: none waits. */
+  readonly size: number;
+  /** Longest wait, seconds; 0: as long as its client does. */
+  readonly timeout: number;
+}
+
+export interface Job {
+  /** Tenants take turns. */
+  readonly tenant: string;
+  /** Higher goes first. */
+  readonly priority: number;
+  /** In metrics. */
+  readonly operation: string;
+}
+
+/** Why a job had no slot. */
+export type QueueFailure = "queue_full" | "queue_timeout" | "abandoned" | "shutting_down";
+export const queueFailures: readonly QueueFailure[] = ["queue_full", "queue_timeout", "abandoned", "shutting_down"];
+
+/** Told of what passes through a queue. Must not throw. */
+export interface QueueMeter {
+  /** A wait is over, however it ended; 0 for a job that had its slot at once. Seconds. */
+  waited(seconds: number): void;
+  /** A slot was given back after so many seconds. */
+  ran(operation: string, seconds: number): void;
+  failed(why: QueueFailure): void;
+}
+
+/** The right to one request at the backend. */
+export interface Slot {
+  readonly isWaiting: false;
+  /** Gives it back, once; later calls change nothing. */
+  release(): void;
+}
+
+export interface Waiting {
+  readonly isWaiting: true;
+  /** Rejects with GatewayError queue_timeout, or with what `leave` was given. */
+  readonly slot: Promise<Slot>;
+  /** The client left, or the gateway goes down. Once the slot was given it changes nothing: whoever awaits it has it, and gives it back. */
+  leave(why: Error): void;
+}
+
+export interface BackendQueue {
+  /** A slot at once, or a place among those who wait for one. Throws GatewayError queue_full. */
+  enter(job: Job): Slot | Waiting;
+  /** Jobs that wait. */
+  readonly depth: number;
+  /** Slots that are held. */
+  readonly active: number;
+  /** New limits: waiting jobs keep their place, and what runs goes on. */
+  configure(settings: QueueSettings): void;
+}
+
+export interface QueueOptions {
+  readonly settings: QueueSettings;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly meter: QueueMeter;
+}
+
+export const queue = (options: QueueOptions): BackendQueue => new Queue(options);
+
+/** Bounds of what a client is told to wait, seconds. */
+const soonest = 1;
+const latest = 60;
+/** What one job counts for in the average of their durations. */
+const newest = 0.05;
+
+class Queue implements BackendQueue {
+  readonly now: () => number;
+  readonly #meter: QueueMeter;
+  readonly #room = new WaitingRoom<WaitingJob>();
+  #settings: QueueSettings;
+  #active = 0;
+  /** Average duration of late, seconds. */
+  #usual: number | undefined = undefined;
+  /** One for the whole queue: all wait for the same time, so the oldest is the first whose time is over. */
+  #timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor({ settings, now, meter }: QueueOptions) {
+    this.now = now;
+    this.#meter = meter;
+    this.#settings = settings;
+  }
+
+  get depth(): number {
+    return this.#room.size;
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  enter(job: Job): Slot | Waiting {
+    const at = this.now();
+    if (this.#active < this.#settings.maxConcurrent) return this.#start(job.operation, at, 0);
+    if (this.#room.size >= this.#settings.size) {
+      this.#meter.failed("queue_full");
+      throw this.#refusal("queue_full");
+    }
+    const waiting = new WaitingJob(this, job, at);
+    this.#room.add(waiting);
+    if (this.#timer === undefined) this.#watch(at);
+    return waiting;
+  }
+
+  configure(settings: QueueSettings): void {
+    this.#settings = settings;
+    this.#admit();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.expire();
+  }
+
+  released(operation: string, startedAt: number): void {
+    this.#active -= 1;
+    const seconds = (this.now() - startedAt) / 1000;
+    this.#usual = this.#usual === undefined ? seconds : this.#usual + newest * (seconds - this.#usual);
+    this.#meter.ran(operation, seconds);
+    if (this.#room.size > 0) this.#admit();
+  }
+
+  left(job: WaitingJob, why: Error): void {
+    if (this.#room.remove(job)) this.#fail(job, why);
+  }
+
+  /** Ends the waits whose time is over. */
+  expire(): void {
+    const at = this.now();
+    for (let job = this.#room.oldest; job !== undefined && this.#leftOf(job, at) <= 0; job = this.#room.oldest) {
+      this.#room.remove(job);
+      this.#fail(job, this.#refusal("queue_timeout"));
+    }
+    this.#watch(at);
+  }
+
+  #admit(): void {
+    while (this.#active < this.#settings.maxConcurrent) {
+      const job = this.#room.next();
+      if (job === undefined) return;
+      const at = this.now();
+      job.resolve(this.#start(job.operation, at, (at - job.enteredAt) / 1000));
+    }
+  }
+
+  #start(operation: string, at: number, waited: number): Slot {
+    this.#active += 1;
+    this.#meter.waited(waited);
+    return new HeldSlot(this, operation, at);
+  }
+
+  #fail(job: WaitingJob, why: Error): void {
+    this.#meter.waited((this.now() - job.enteredAt) / 1000);
+    this.#meter.failed(reasonOf(why));
+    job.reject(why);
+  }
+
+  /** Wakes when the oldest one's time is over; it may have left by then, which costs one look. */
+  #watch(at: number): void {
+    const { oldest } = this.#room;
+    const left = oldest === undefined ? Number.POSITIVE_INFINITY : this.#leftOf(oldest, at);
+    this.#timer = left === Number.POSITIVE_INFINITY ? undefined : setTimeout(expired, Math.max(1, left), this);
+    // Those who wait have open sockets; the timer alone is no reason to stay.
+    this.#timer?.unref();
+  }
+
+  /** Milliseconds that a job may still wait. Timers know whole ones only, and may be early by less. */
+  #leftOf({ enteredAt }: WaitingJob, at: number): number {
+    const { timeout } = this.#settings;
+    const left = enteredAt + timeout * 1000 - at;
+    return timeout === 0 ? Number.POSITIVE_INFINITY : left < 1 ? 0 : left;
+  }
+
+  /** It says when those who wait now will have been served, at the pace of late. */
+  #refusal(kind: "queue_full" | "queue_timeout"): GatewayError {
+    const { maxConcurrent } = this.#settings;
+    const expected = ((this.#room.size + 1) / maxConcurrent) * (this.#usual ?? soonest);
+    const retryAfter = Math.min(latest, Math.max(soonest, Math.ceil(expected)));
+    return new GatewayError(kind, undefined, undefined, { retryAfter });
+  }
+}
+
+const expired = (queue: Queue): void => queue.expire();
+
+/** Whatever else ends a request while it waits, nobody waits for it any more. */
+const reasonOf = (why: Error): QueueFailure =>
+  why instanceof GatewayError && (why.kind === "queue_timeout" || why.kind === "shutting_down")
+    ? why.kind
+    : "abandoned";
+
+class HeldSlot implements Slot {
+  readonly isWaiting = false;
+  readonly #operation: string;
+  readonly #startedAt: number;
+  #queue: Queue | undefined;
+
+  constructor(queue: Queue, operation: string, startedAt: number) {
+    this.#queue = queue;
+    this.#operation = operation;
+    this.#startedAt = startedAt;
+  }
+
+  release(): void {
+    const queue = this.#queue;
+    this.#queue = undefined;
+    queue?.released(this.#operation, this.#startedAt);
+  }
+}
+
+class WaitingJob implements Waiting, Waiter<WaitingJob> {
+  readonly isWaiting = true;
+  readonly tenant: string;
+  readonly priority: number;
+  readonly operation: string;
+  readonly enteredAt: number;
+  readonly inLine: Link<WaitingJob>;
+  readonly inOrder: Link<WaitingJob>;
+  line: Line<WaitingJob> | undefined = undefined;
+  readonly slot: Promise<Slot>;
+  readonly resolve: (slot: Slot) => void;
+  readonly reject: (why: Error) => void;
+  readonly #queue: Queue;
+
+  constructor(queue: Queue, { tenant, priority, operation }: Job, enteredAt: number) {
+    this.#queue = queue;
+    this.tenant = tenant;
+    this.priority = priority;
+    this.operation = operation;
+    this.enteredAt = enteredAt;
+    this.inLine = new Link<WaitingJob>(this);
+    this.inOrder = new Link<WaitingJob>(this);
+    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
+    this.slot = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  leave(why: Error): void {
+    this.#queue.left(this, why);
+  }
+}
