@@ -1,11 +1,13 @@
 // The backends of one configuration, ready to be sent to; a reload makes a new fleet and lets the old one finish.
-import type { Availability } from "./availability.ts";
 import type { Backend, Config } from "./config/config.ts";
 import { type Crossing, crossingToBackend } from "./headers.ts";
 import { askingPrice } from "./routing/asking-price.ts";
+import type { Breaker } from "./routing/breaker.ts";
 import { gate, type LearningGate } from "./routing/gate.ts";
 import type { Latency } from "./routing/latency.ts";
 import type { Standing } from "./routing/order.ts";
+import type { BackendQueue } from "./routing/queue.ts";
+import type { Queues } from "./routing/queues.ts";
 import type { Route } from "./routing/route.ts";
 import { routes } from "./routing/routes.ts";
 import { type Transport, transport } from "./transport.ts";
@@ -14,6 +16,8 @@ import { type Transport, transport } from "./transport.ts";
 export interface Upstream {
   readonly backend: Backend;
   readonly transport: Transport;
+  /** Where requests wait while it has all that it may have; the same before and after a reload. */
+  readonly queue: BackendQueue;
   /** Headers that the gateway sets on every request to it, flat: its key, the operator's own. */
   readonly headers: readonly string[];
   /** Which of the client's headers cross to it. */
@@ -29,7 +33,7 @@ export interface Upstream {
 export interface Fleet {
   readonly config: Config;
   readonly upstreams: readonly Upstream[];
-  readonly availability: Availability;
+  readonly breaker: Breaker;
   readonly standing: Standing;
   readonly gate: LearningGate;
   /** The route for a model, or for requests that name none. */
@@ -42,7 +46,8 @@ export interface Fleet {
 
 export interface FleetOptions {
   readonly config: Config;
-  readonly availability: Availability;
+  readonly breaker: Breaker;
+  readonly queues: Queues;
   readonly latency: Latency;
   readonly random: () => number;
   /** Unix milliseconds. */
@@ -52,23 +57,34 @@ export interface FleetOptions {
   readonly certificateSeen?: (backend: string, expiry: number) => void;
 }
 
-export function fleet({ config, availability, latency, random, wall, previous, certificateSeen }: FleetOptions): Fleet {
+export function fleet({
+  config,
+  breaker,
+  queues,
+  latency,
+  random,
+  wall,
+  previous,
+  certificateSeen,
+}: FleetOptions): Fleet {
   const upstreams = config.backends.map((backend) => {
     const same = previous?.upstreams.find((upstream) => JSON.stringify(upstream.backend) === JSON.stringify(backend));
-    return same ?? upstream(backend, certificateSeen);
+    return same ?? upstream(backend, queues, certificateSeen);
   });
   const routeFor = routes(config, upstreams);
   return {
     config,
     upstreams,
-    availability,
+    breaker,
     standing: {
-      busy: ({ upstream: { transport } }) => transport.inflight / transport.backend.maxConnections,
+      busy: ({ upstream: { backend, queue } }) =>
+        (queue.active + queue.depth) /
+        Math.min(backend.maxConcurrent ?? backend.maxConnections, backend.maxConnections),
       latency: latency.expected,
       price: askingPrice(config.prices, wall),
       random,
     },
-    gate: gate(availability, latency),
+    gate: gate(breaker, latency),
     routeFor,
     route: (model) => routeFor(model)?.targets[0]?.upstream,
     async close() {
@@ -80,7 +96,7 @@ export function fleet({ config, availability, latency, random, wall, previous, c
   };
 }
 
-function upstream(backend: Backend, certificateSeen: FleetOptions["certificateSeen"]): Upstream {
+function upstream(backend: Backend, queues: Queues, certificateSeen: FleetOptions["certificateSeen"]): Upstream {
   const headers = Object.entries(backend.headers).flat();
   const own = Object.keys(backend.headers).map((name) => name.toLowerCase());
   if (backend.key !== undefined && !own.includes("authorization")) {
@@ -91,6 +107,7 @@ function upstream(backend: Backend, certificateSeen: FleetOptions["certificateSe
   return {
     backend,
     transport: transport({ backend, ...(certificateSeen && { certificateSeen }) }),
+    queue: queues.of(backend),
     headers,
     crossing: crossingToBackend({ passCredentials, replaced: own }),
     crossingMetered: crossingToBackend({ passCredentials, replaced: [...own, "accept-encoding"] }),

@@ -7,7 +7,6 @@ import { quotes } from "./admission/allowance/quotes.ts";
 import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
 import type { KeyRing } from "./admission/identify.ts";
 import { app } from "./app.ts";
-import { availability } from "./availability.ts";
 import { clientAddress } from "./caller.ts";
 import type { Config } from "./config/config.ts";
 import { doors } from "./doors.ts";
@@ -16,7 +15,10 @@ import { forward } from "./forward.ts";
 import { health } from "./health.ts";
 import { type HealthAnswer, ops } from "./ops.ts";
 import { realtime } from "./realtime/realtime.ts";
+import { breaker } from "./routing/breaker.ts";
+import { healthChecks } from "./routing/health-check.ts";
 import { latency } from "./routing/latency.ts";
+import { queues } from "./routing/queues.ts";
 import type { ForwardOptions, Setting } from "./sending.ts";
 import { type Listening, listen } from "./server.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -73,13 +75,15 @@ export async function gateway({
   const startedAt = clock.wall();
   let draining = false;
 
-  const namesOf = ({ backends }: Config) => backends.map(({ name }) => name);
-  const seen = availability({ backends: namesOf(config), now: clock.now });
+  const { backends } = config;
+  const guard = breaker({ backends, now: clock.now });
+  const waiting = queues({ backends, now: clock.now, meterOf: telemetry.queueMeter });
   const speeds = latency(clock.now);
   const makeFleet = (next: Config, previous?: Fleet): Fleet =>
     fleet({
       config: next,
-      availability: seen,
+      breaker: guard,
+      queues: waiting,
       latency: speeds,
       random: surroundings.random,
       wall: clock.wall,
@@ -100,12 +104,20 @@ export async function gateway({
   };
   let setting = makeSetting(config);
 
+  const checks = healthChecks({
+    checked: setting.fleet.upstreams,
+    verdict: guard.checked,
+    random: surroundings.random,
+  });
+
   telemetry.watchBackends(() =>
-    setting.fleet.upstreams.map(({ backend, transport }) => ({
+    setting.fleet.upstreams.map(({ backend, transport, queue }) => ({
       name: backend.name,
-      up: setting.fleet.availability.up(backend.name),
+      up: guard.up(backend.name),
       inflight: transport.inflight,
       limit: backend.maxConnections,
+      breaker: guard.state(backend.name),
+      queue,
     })),
   );
 
@@ -116,7 +128,7 @@ export async function gateway({
       now: clock.wall(),
       backends: setting.fleet.upstreams.map(({ backend: { name } }) => ({
         name,
-        up: setting.fleet.availability.up(name),
+        up: guard.up(name),
       })),
       draining: ready && draining,
     });
@@ -187,14 +199,17 @@ export async function gateway({
     },
     reload(next) {
       const before = setting;
-      seen.follow(namesOf(next));
+      guard.follow(next.backends);
+      waiting.follow(next.backends);
       allowance?.allowance.configure(settingsOf(next));
       setting = makeSetting(next, before);
+      checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);
       for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();
     },
     async shutdown() {
       draining = true;
+      checks.stop();
       const closed = api.close();
       await within(setting.fleet.config.shutdownSeconds, quiet());
       cut();
@@ -207,6 +222,7 @@ export async function gateway({
       await Promise.all([closed, close()]);
     },
     abort() {
+      checks.stop();
       cut();
       void close();
       api.destroy();

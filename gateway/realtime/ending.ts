@@ -1,4 +1,4 @@
-// How a session's end is written down: exchange, attempt and the backend's availability, together and once.
+// How a session's end is written down: exchange, attempt and the backend's breaker, together and once.
 import type { ExchangeDraft, Outcome } from "../../instrumentation/index.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
 import type { Fleet } from "../fleet.ts";
@@ -7,7 +7,7 @@ import { Failed } from "../sending.ts";
 import { Refused } from "./refusal.ts";
 
 /** Closes the exchange and its attempt; later calls change nothing. `at` is monotonic milliseconds. */
-export function close(draft: ExchangeDraft, { availability }: Fleet, outcome: Outcome, at: number): void {
+export function close(draft: ExchangeDraft, { breaker }: Fleet, outcome: Outcome, at: number): void {
   if (!draft.close(outcome, at)) return;
   const attempt = draft.attempts.at(-1);
   if (attempt === undefined) return;
@@ -20,7 +20,7 @@ export function close(draft: ExchangeDraft, { availability }: Fleet, outcome: Ou
   }
   attempt.result = outcome.kind;
   if (reason !== undefined) attempt.reason = reason;
-  availability.observe(attempt.backend, !(reason !== undefined && downReasons.has(reason)));
+  breaker.observe(attempt.backend, !(reason !== undefined && downReasons.has(reason)));
 }
 
 /** The outcome of a session that never began. */

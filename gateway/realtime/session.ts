@@ -68,7 +68,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     if (timeouts.total > 0) total = setTimeout(() => stop(new GatewayError("total_timeout")), timeouts.total * 1000);
     const dialled = await dial({ req, place, upstream, draft, options, identity, signal: leaving.signal });
     if (identity.auth === "passthrough" && !upstream.ownKey) draft.caller = { ...draft.caller, auth: "passthrough" };
-    fleet.availability.observe(upstream.backend.name, true);
+    fleet.breaker.observe(upstream.backend.name, true);
     return { upstream, dialled };
   };
 

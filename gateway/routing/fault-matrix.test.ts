@@ -158,7 +158,7 @@ function expectTries(exchange: Exchange, fault: Fault, asked: readonly (readonly
   );
 }
 
-/** The wait between rounds is backoff and nothing else; what the backend asked for is waited in full. */
+/** The wait between rounds is backoff and nothing else; no backend is asked again before the time that it asked for. */
 function expectRest({ phases, attempts, totalSeconds }: Exchange, { asks = 0 }: Fault, rested: boolean): void {
   if (!rested) {
     expect(phases.backoff).toBe(0);
@@ -166,7 +166,12 @@ function expectRest({ phases, attempts, totalSeconds }: Exchange, { asks = 0 }: 
     if (asks > 0) expect(totalSeconds).toBeLessThan(asks / 1000);
     return;
   }
-  expect(phases.backoff).toBeGreaterThanOrEqual(Math.max(retries.backoff / 2, asks / 1000) - 0.001);
+  expect(phases.backoff).toBeGreaterThanOrEqual(retries.backoff / 2 - 0.001);
+  for (const [at, { backend, startedAfter }] of attempts.entries()) {
+    const before = attempts.slice(0, at).findLast((one) => one.backend === backend);
+    if (before === undefined) continue;
+    expect(startedAfter - before.startedAfter - before.seconds).toBeGreaterThanOrEqual(asks / 1000 - 0.002);
+  }
   const between = attempts.slice(1).map(({ startedAfter }, at) => {
     const { startedAfter: before = 0, seconds = 0 } = attempts[at] ?? {};
     return startedAfter - before - seconds;

@@ -1,8 +1,8 @@
 // Decides which targets may be asked now, and learns from how each try went.
 import type { ExchangeDraft, OpenAttempt } from "../../instrumentation/index.ts";
 import type { Ending } from "../attempt.ts";
-import type { Availability } from "../availability.ts";
 import { failures, GatewayError } from "../errors.ts";
+import type { Breaker } from "./breaker.ts";
 import type { Gate } from "./itinerary.ts";
 import type { Latency } from "./latency.ts";
 import type { Target } from "./route.ts";
@@ -10,6 +10,8 @@ import type { Target } from "./route.ts";
 export interface LearningGate extends Gate {
   /** Told of each try that went out, once it is over. */
   learned(target: Target, ending: Ending, attempt: OpenAttempt | undefined, draft: ExchangeDraft): void;
+  /** An admitted request did not go there after all. */
+  forgo(target: Target): void;
   /** The answer where none of these may be asked. */
   noneUp(targets: readonly Target[]): GatewayError;
 }
@@ -17,20 +19,24 @@ export interface LearningGate extends Gate {
 /** What speaks of the backend itself, and not of one request or one answer of it. */
 export const downReasons: ReadonlySet<string> = new Set(["unreachable", "timeout", "upstream_status", "upstream_auth"]);
 
-export function gate(availability: Availability, latency: Latency): LearningGate {
+export function gate(breaker: Breaker, latency: Latency): LearningGate {
+  const nameOf = ({ upstream }: Target): string => upstream.backend.name;
   return {
-    admits: () => true,
-    mayAdmit: ({ upstream }) => availability.up(upstream.backend.name),
+    admits: (target) => breaker.admits(nameOf(target)),
+    mayAdmit: (target) => breaker.mayAdmit(nameOf(target)),
+    forgo: (target) => breaker.forgo(nameOf(target)),
     learned(target, ending, attempt, draft) {
-      const { name } = target.upstream.backend;
       if (attempt?.result !== "abandoned" && speaksOfBackend(ending)) {
-        availability.observe(name, !(attempt?.reason && downReasons.has(attempt.reason)));
-      }
+        breaker.observe(nameOf(target), !(attempt?.reason && downReasons.has(attempt.reason)));
+      } else breaker.forgo(nameOf(target));
       if (ending.kind !== "answered" || attempt?.connectedAt === undefined || attempt.result !== "completed") return;
       const firstAt = draft.firstTokenAt ?? attempt.firstByteAt;
       if (firstAt !== undefined) latency.observe(target, (firstAt - attempt.connectedAt) / 1000);
     },
-    noneUp: () => new GatewayError("no_backend_up"),
+    noneUp: (targets) =>
+      new GatewayError("no_backend_up", undefined, undefined, {
+        retryAfter: breaker.retryAfterSeconds(targets.map(nameOf)),
+      }),
   };
 }
 

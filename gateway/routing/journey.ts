@@ -13,6 +13,7 @@ import { errorText, rejectsStreamOptions } from "./held.ts";
 import { Itinerary } from "./itinerary.ts";
 import { mayRepeat, needsAnother, type Repeatable, repeatable } from "./repeat.ts";
 import type { Route, Target } from "./route.ts";
+import { Turn } from "./turn.ts";
 
 /** Why a target gave no answer. */
 interface Setback {
@@ -38,6 +39,7 @@ class Journey {
   /** The same target at once again, where only a small thing stood in the way. */
   #again: Try | undefined;
   #last: Setback | undefined;
+  readonly #turn: Turn;
   /** It would not be asked for usage; whether that was all, its answer to the same without shows. */
   #refusedUsage: Target | undefined;
 
@@ -46,6 +48,7 @@ class Journey {
     this.#sending = sending;
     this.#route = route;
     this.#facts = facts;
+    this.#turn = new Turn(sending);
     const isKept = taken.body === null || Buffer.isBuffer(taken.body);
     this.#how = repeatable(passage.receiver, passage.req.method ?? "GET", isKept);
     const { now } = options.surroundings.clock;
@@ -53,16 +56,33 @@ class Journey {
   }
 
   async run(): Promise<void> {
-    for (;;) {
-      const one = this.#next();
-      if (one === undefined) {
-        if (await this.#rested()) continue;
-        this.#giveUp();
-        return;
+    try {
+      for (;;) {
+        const one = this.#next();
+        if (one === undefined) {
+          if (await this.#rested()) continue;
+          this.#giveUp();
+          return;
+        }
+        try {
+          const taken = this.#turn.isTaken ? undefined : this.#turn.take(one.target);
+          if (taken !== undefined) await taken;
+          const relay = tryOnce(this.#sending, one);
+          if (this.#isDone(one, relay, await relay.ended)) return;
+        } catch (error) {
+          this.#hindered(one.target, error);
+        }
       }
-      const relay = this.#begin(one);
-      if (relay !== undefined && this.#isDone(one, relay, await relay.ended)) return;
+    } finally {
+      this.#turn.end();
     }
+  }
+
+  /** Nothing was sent: no slot, or no connection, was to be had. Throws what ends the request. */
+  #hindered(target: Target, error: unknown): void {
+    this.#sending.fleet.gate.forgo(target);
+    if (!(error instanceof GatewayError) || error.kind === "shutting_down") throw error;
+    this.#setBack(target, { failure: error.kind, error, sent: false });
   }
 
   #next(): Try | undefined {
@@ -88,16 +108,6 @@ class Journey {
       fresh: false,
       spare: hasSpare ? this.#how : "never",
     };
-  }
-
-  #begin(one: Try): Relay | undefined {
-    try {
-      return tryOnce(this.#sending, one);
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      this.#setBack(one.target, { failure: error.kind, error, sent: false });
-      return undefined;
-    }
   }
 
   /** Judges how a try ended; true when all is over. */
@@ -164,6 +174,7 @@ class Journey {
     const { wall } = this.#sending.options.surroundings.clock;
     const { failure, held } = setback;
     this.#last = setback;
+    this.#turn.end();
     const asked = needsAnother(failure) ? Number.POSITIVE_INFINITY : held && askedWait(held.head.crossing, wall());
     if (asked) this.#itinerary.rest(target, asked);
   }
