@@ -72,7 +72,7 @@ describe("with OpenAI and DeepSeek by variables, a metrics token, and a log for 
       [deepseek, "deepseek-chat", [503, "unhealthy"]],
     ] as const) {
       await backend?.refuse();
-      for (let times = 0; times < 3; times += 1) expect((await chat(gateway, model)).status).toBe(502);
+      for (let times = 0; times < 5; times += 1) expect((await chat(gateway, model)).status).toBe(502);
       expect([await state("/health"), await state("/ready")]).toEqual([health, health]);
     }
     expect((await get(`${gateway.url.replace("/v1", "")}/health`)).status).toBe(503);

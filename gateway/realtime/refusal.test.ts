@@ -150,14 +150,14 @@ describe("a backend that takes no connection", () => {
     const port = await listening(server);
     await new Promise((resolve) => server.close(resolve));
     const tollgate = await startTollgate({ backends: [backendAt(`http://127.0.0.1:${port}`)] });
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 5; i++) {
       const answer = await rawRequest(url(tollgate), { method: "GET", headers: handshake });
       expect([answer.status, answer.json()]).toMatchObject([502, { error: { code: "backend_unreachable" } }]);
       expect(answer.text).not.toContain(String(port));
     }
-    const exchanges = await tollgate.settled(3);
+    const exchanges = await tollgate.settled(5);
     expect(exchanges.map(({ outcome }) => outcome)).toMatchObject(
-      Array.from({ length: 3 }, () => ({ kind: "failed", reason: "unreachable", status: 502 })),
+      Array.from({ length: 5 }, () => ({ kind: "failed", reason: "unreachable", status: 502 })),
     );
     expect(exchanges[0]?.attempts).toMatchObject([{ result: "failed", reason: "unreachable" }]);
     const text = await (await fetch(`${tollgate.opsUrl}/metrics`)).text();

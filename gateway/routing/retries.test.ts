@@ -77,22 +77,29 @@ test("each wait is longer than the one before; what is not asked for stays under
   expect(text?.value).toBeCloseTo(exchange.phases.backoff, 6);
 });
 
+/** Then a request is let through to see, after a second. */
+const opensSoon = { failures: 3, ratio: 0, minRequests: 20, window: 30, openFor: 1, halfOpen: 1 };
+
 test("a backend that was gone is found again when it comes back", async () => {
   await using stage = await over(
-    { a: { refuses: true, otherwise: good("a") } },
-    { max: 10, backoff: 0.02, maxBackoff: 0.2 },
+    { a: { refuses: true, otherwise: good("a"), backend: { breaker: opensSoon } } },
+    { max: 10, backoff: 0.4, maxBackoff: 0.4 },
   );
   const asked = stage.post("/chat/completions", plain);
-  await vi.waitFor(async () => {
-    const health = await rawRequest(`${stage.tollgate.opsUrl}/health`, { method: "GET" });
-    expect(health.json()).toMatchObject({ services: { a: false } });
-  });
+  await vi.waitFor(
+    async () => {
+      const health = await rawRequest(`${stage.tollgate.opsUrl}/health`, { method: "GET" });
+      expect(health.json()).toMatchObject({ services: { a: false } });
+    },
+    { timeout: 5_000 },
+  );
   await stage.place("a").listen();
   const got = await asked;
   expect(got.text).toBe(goodBody("a", "json"));
   const [last, ...before] = tries(await stage.exchangeOf(got)).toReversed();
   expect(last).toBe("a completed");
-  expect(before.length).toBeGreaterThanOrEqual(3);
+  // Past the third the breaker lets none through for a while.
+  expect(before).toHaveLength(3);
   for (const one of before) expect(one).toBe("a unreachable");
 });
 
