@@ -269,7 +269,6 @@ test("new limits let more in at once, keep the order of those who wait, and end 
   expect(line.depth).toBe(0);
 });
 
-/** What the queue should do, said in the plainest way. */
 test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   "whatever happens: no slot too many, no job lost, each ends once (%i)",
   async (seed) => {
