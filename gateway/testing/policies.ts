@@ -73,10 +73,13 @@ export function expectedTries(
   return asked;
 }
 
+/** Nobody listens there, and no other test's server is given a port so low: a port that was let go may be taken again. */
+const nowhere = "http://127.0.0.1:1/v1";
+
 function placeOf(fault: Fault, kind: Kind, part: Part, own: string, certificate: Certificate | undefined): Place {
   if (part === "works") return { otherwise: good(own) };
-  if (fault.unreached === "refused") return { refuses: true };
-  if (fault.unreached === "tls") return certificate === undefined ? { refuses: true } : { tls: certificate };
+  if (fault.unreached === "tls" && certificate !== undefined) return { tls: certificate };
+  if (fault.unreached !== undefined) return { backend: { baseUrl: nowhere } };
   const answer = fault.answer?.(kind);
   if (answer === undefined) throw new Error(`${fault.name} has no answer`);
   return part === "fails" ? { otherwise: answer } : { script: [answer], otherwise: good(own) };
@@ -119,16 +122,12 @@ export async function play(fault: Fault, certificate: Certificate | undefined): 
     for (const [index, part] of cell.policy.parts.entries()) {
       const own = nameOf(cell, index);
       const passes = cell.policy.passesKey && index < 2;
-      places[own] = {
-        ...placeOf(fault, cell.kind, part, own, certificate),
-        ...(passes && { backend: { passClientKey: true, key: "" } }),
-      };
+      const place = placeOf(fault, cell.kind, part, own, certificate);
+      places[own] = { ...place, backend: { ...place.backend, ...(passes && { passClientKey: true, key: "" }) } };
     }
   }
-  places[modelless] = {
-    ...placeOf(fault, fault.only ?? "json", "fails", modelless, certificate),
-    ...(timeouts && { backend: { timeouts: { ...usual, ...timeouts } } }),
-  };
+  const place = placeOf(fault, fault.only ?? "json", "fails", modelless, certificate);
+  places[modelless] = { ...place, backend: { ...place.backend, timeouts: { ...usual, ...timeouts } } };
   const stage = await routedScene({
     places,
     routes: cells.map((cell) => routeOf(cell, fault)),

@@ -49,6 +49,9 @@ export interface RoutedScene extends AsyncDisposable {
   metrics(): Promise<readonly MetricSample[]>;
 }
 
+/** Who fails is asked all the same. */
+const neverOpen = { failures: 0, ratio: 0, minRequests: 1, window: 1, openFor: 1, halfOpen: 1 };
+
 export const noRetries = { max: 0, backoff: 0.01, maxBackoff: 1 };
 
 /** Starts them all. Disposing stops them, and throws when a backend complains. */
@@ -59,7 +62,13 @@ export async function routedScene({ places, routes, config }: RoutedOptions): Pr
     const fake = await fakeBackend(options);
     fake.next(...script);
     fakes.set(name, fake);
-    const { key, ...rest } = backendAt(fake.origin, { name, models: [], key: `sk-${name}`, ...backend });
+    const { key, ...rest } = backendAt(fake.origin, {
+      name,
+      models: [],
+      key: `sk-${name}`,
+      breaker: neverOpen,
+      ...backend,
+    });
     backends.push({ ...rest, ...(key !== undefined && key !== "" && { key }) });
     if (refuses) await fake.refuse();
   }
