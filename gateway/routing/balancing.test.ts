@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { errorAnswer } from "../testing/answers.ts";
-import { good } from "../testing/faults.ts";
+import { good } from "../testing/good-backend.ts";
 import { chatRequest } from "../testing/payloads.ts";
 import { type RoutedScene, type RouteInWords, routedScene } from "../testing/routed-scene.ts";
 import type { Answer } from "../testing/turn.ts";

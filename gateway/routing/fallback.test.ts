@@ -2,7 +2,7 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { answer, errorAnswer, eventStream, hangUp, json, withoutStreamOptions } from "../testing/answers.ts";
-import { good, goodBody, usage } from "../testing/faults.ts";
+import { good, goodBody, usage } from "../testing/good-backend.ts";
 import { sumsBy } from "../testing/metrics-text.ts";
 import { chatCompletion, chatEvents, chatRequest, event, withoutUsageChunk } from "../testing/payloads.ts";
 import { type RawConnection, rawRequest } from "../testing/raw-client.ts";

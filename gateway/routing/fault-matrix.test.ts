@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Exchange } from "../../instrumentation/index.ts";
 import { selfSigned } from "../testing/certificate.ts";
-import { type Fault, faults, goodBody, type Kind } from "../testing/faults.ts";
+import type { Fault } from "../testing/fault.ts";
+import { faults } from "../testing/faults.ts";
+import { goodBody, type Kind } from "../testing/good-backend.ts";
 import { type MetricSample, sumsBy } from "../testing/metrics-text.ts";
 import {
   cellsOf,

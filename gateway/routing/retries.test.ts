@@ -2,7 +2,7 @@
 import { createServer } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { errorAnswer, eventStream, json, silence } from "../testing/answers.ts";
-import { good, goodBody, usage } from "../testing/faults.ts";
+import { good, goodBody, usage } from "../testing/good-backend.ts";
 import { sumsBy } from "../testing/metrics-text.ts";
 import { chatCompletion, chatEvents, chatRequest } from "../testing/payloads.ts";
 import { rawRequest } from "../testing/raw-client.ts";

@@ -1,7 +1,7 @@
 // What a target is sent: the client's bytes, but for the model's name there, the operator's prompt and a wish for usage.
 import { describe, expect, test } from "vitest";
 import { errorAnswer } from "../testing/answers.ts";
-import { good, goodBody } from "../testing/faults.ts";
+import { good, goodBody } from "../testing/good-backend.ts";
 import type { Field } from "../testing/http-wire.ts";
 import { chatRequest } from "../testing/payloads.ts";
 import { rawRequest } from "../testing/raw-client.ts";

@@ -1,103 +1,18 @@
-// The ways in which a backend can fail a request, what a client sees of each where nothing else can be tried, and where it may be tried again.
-import type { Timeouts } from "../config/config.ts";
-import { type AnswerOptions, errorAnswer, eventStream, hangUp, json, raw, silence } from "./answers.ts";
-import { chatCompletion, chatEvents, event, withoutUsageChunk } from "./payloads.ts";
-import type { RawAnswer } from "./raw-client.ts";
-import type { Answer } from "./turn.ts";
-
-export type Kind = "json" | "stream";
-
-/** What a client gets that is told of the fault. */
-interface Seen {
-  readonly status: number;
-  /** The code of our own error; or else `body`, to the byte. */
-  readonly code?: string;
-  readonly body?: string;
-  readonly ended?: RawAnswer["ended"];
-}
-
-export interface Fault {
-  readonly name: string;
-  /** Where not every answer can have it. */
-  readonly only?: Kind;
-  /** The backend's answer; absent where it never gets to one: `refused`, or behind a certificate that nobody vouches for. */
-  readonly answer?: (kind: Kind) => Answer;
-  readonly unreached?: "refused" | "tls";
-  /** Of the faulty target; the others have the usual ones. */
-  readonly timeouts?: Partial<Timeouts>;
-  /** Of the attempt, in the record and in the metrics. */
-  readonly result?: "refused";
-  readonly reason: string;
-  readonly seen: (kind: Kind) => Seen;
-  /** Where the request may be tried again: also at the same backend, only at another one, or nowhere. */
-  readonly again: "anywhere" | "elsewhere" | "nowhere";
-  /** The backend did nothing with the request: even what must not be done twice may be tried again. */
-  readonly harmless?: true;
-  /** How long the backend wants to be left alone, milliseconds. */
-  readonly asks?: number;
-  /** Only who reads the answer can see it. */
-  readonly within?: true;
-}
-
-export const usage = { input: 11, output: 7 };
-const says = ["From ", "the faulty ", "one"];
-
-/** The answer of a backend that works; it says who it is. */
-export const good = (name: string): Answer => answerOf(["I am ", name]);
-
-const answerOf =
-  (words: readonly string[]): Answer =>
-  async (turn) => {
-    const body = (await turn.request.readBody()).toString();
-    const isStream = body.includes('"stream":true');
-    const isAsked = body.includes('"include_usage":true');
-    const stream = chatEvents({ model: "served", words, ...(isAsked && { usage }) });
-    await (isStream ? eventStream(stream) : json(chatCompletion("served", usage, words.join(""))))(turn);
-  };
-
-/** What a client that did not ask for usage sees of it. */
-export const goodBody = (name: string, kind: Kind): string =>
-  kind === "json"
-    ? JSON.stringify(chatCompletion("served", usage, `I am ${name}`))
-    : withoutUsageChunk(chatEvents({ model: "served", usage, words: ["I am ", name] })).join("");
-
-const events = chatEvents({ model: "served", usage, words: says });
-const whole = JSON.stringify(chatCompletion("served", usage, says.join("")));
-const role = [": keep-alive\n\n", events[0] ?? "", ": keep-alive\n\n"];
-const spoken = events.slice(0, 3);
-const errorEvent = event({ error: { message: "overloaded", type: "server_error", code: null } });
-/** Milliseconds that let what was sent arrive before a connection breaks. */
-const moment = 20;
-
-const ours = (status: number, code: string) => () => ({ status, code });
-const theirs =
-  (body: (kind: Kind) => string, ended: RawAnswer["ended"] = "fin") =>
-  (kind: Kind): Seen => ({ status: 200, body: body(kind), ended });
-
-/** The first part of an answer, then what `options` say. */
-const part =
-  (ofStream: readonly string[], ofJson: string, end: NonNullable<AnswerOptions["end"]>) =>
-  (kind: Kind): Answer =>
-    kind === "stream"
-      ? eventStream([...ofStream, moment], { end })
-      : json(undefined, { body: [ofJson, moment], framing: whole.length, end });
-const partSeen = (ofStream: readonly string[], ofJson: string) =>
-  theirs((kind) => (kind === "stream" ? ofStream.join("") : ofJson));
-
-const errorText = (message: string) =>
-  JSON.stringify({ error: { message, type: "server_error", param: null, code: null } });
-const status = (
-  code: number,
-  reason: string,
-  more: Partial<Fault> = {},
-  headers: AnswerOptions["headers"] = [],
-): Omit<Fault, "name"> => ({
-  answer: () => errorAnswer(code, "no luck", { headers }),
-  reason,
-  seen: () => ({ status: code, body: errorText("no luck") }),
-  again: "anywhere",
-  ...more,
-});
+// The ways in which a backend can fail a request.
+import { eventStream, hangUp, json, raw, silence } from "./answers.ts";
+import {
+  errorEvent,
+  errorText,
+  type Fault,
+  ours,
+  part,
+  partSeen,
+  role,
+  spoken,
+  status,
+  theirs,
+  whole,
+} from "./fault.ts";
 
 const firstByte = { firstByte: 0.2 };
 const idle = { idle: 0.2 };
@@ -241,7 +156,7 @@ export const faults: readonly Fault[] = [
   {
     name: "slow in all",
     answer: () => silence,
-    timeouts: { total: 0.2 },
+    timeouts: { total: 0.8 },
     reason: "timeout",
     seen: ours(504, "backend_total_timeout"),
     again: "anywhere",

@@ -1,7 +1,8 @@
 // The policies that every fault is played under: who fails, who works, how often it goes round, and what must come of it.
 import { expect, vi } from "vitest";
 import type { Certificate } from "./certificate.ts";
-import { type Fault, good, type Kind } from "./faults.ts";
+import type { Fault } from "./fault.ts";
+import { good, type Kind } from "./good-backend.ts";
 import type { MetricSample } from "./metrics-text.ts";
 import { chatRequest } from "./payloads.ts";
 import { type RawAnswer, rawRequest } from "./raw-client.ts";
