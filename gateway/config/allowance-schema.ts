@@ -16,7 +16,8 @@ const limits = {
   concurrent: limit("Requests and streams that are open at a time."),
 };
 
-const limitsSchema = z.strictObject(limits, group);
+/** Of one caller. */
+export const limitsSchema = z.strictObject(limits, group);
 
 export const rateLimitsSchema = z.strictObject(
   {
@@ -52,6 +53,21 @@ export const rateLimitsSchema = z.strictObject(
 const periods = ["day", "week", "month", "total"] as const;
 const scopes = ["key", "user", "team"] as const;
 
+/** How much, and in which period. */
+const budgetTerms = {
+  period: z
+    .enum(periods, says(`must be one of ${periods.join(", ")}`))
+    .describe("Calendar day, week from Monday, or month, in UTC; or total, which never ends."),
+  usd: decimal(0, 9_000_000).describe("The money, USD."),
+  softRatio: decimal(0, 1).prefault(0.8).describe("Share from which on gateway_budget_soft_usd is passed, 0 to 1."),
+  hard: flag()
+    .prefault(true)
+    .describe("Refuses what does not fit, and models without a known price; false only tells of it."),
+};
+
+/** A budget that a key carries itself. */
+export const ownBudgetSchema = z.strictObject(budgetTerms, says("must be a budget with period and usd"));
+
 export const budgetSchema = z.strictObject(
   {
     scope: z.enum(scopes, says(`must be one of ${scopes.join(", ")}`)).describe("Whose money it is."),
@@ -60,14 +76,7 @@ export const budgetSchema = z.strictObject(
       .describe(
         "A key's id or label, a user, a team; `*` for each that no other budget of this scope and period names.",
       ),
-    period: z
-      .enum(periods, says(`must be one of ${periods.join(", ")}`))
-      .describe("Calendar day, week from Monday, or month, in UTC; or total, which never ends."),
-    usd: decimal(0, 9_000_000).describe("The money, USD."),
-    softRatio: decimal(0, 1).prefault(0.8).describe("Share from which on gateway_budget_soft_usd is passed, 0 to 1."),
-    hard: flag()
-      .prefault(true)
-      .describe("Refuses what does not fit, and models without a known price; false only tells of it."),
+    ...budgetTerms,
   },
   says("must be a budget with scope, period and usd"),
 );

@@ -1,19 +1,10 @@
 // The shape of a source of tokens in a configuration file.
 import * as z from "zod";
+import { grantsSchema } from "./key-schema.ts";
 import { secretSource } from "./secret.ts";
 import { duration, says, text } from "./values.ts";
 
 const algorithms = ["HS256", "RS256", "ES256"] as const;
-const grants = [
-  "files",
-  "uploads",
-  "batches",
-  "fine_tuning",
-  "stored_responses",
-  "vector_stores",
-  "realtime",
-  "other",
-] as const;
 
 const claim = () => text("must be the name of a claim, such as sub");
 
@@ -51,10 +42,7 @@ export const jwtSchema = z.strictObject(
       .describe("How far the issuer's clock may be off, for the claims `exp` and `nbf`."),
     userClaim: claim().prefault("sub").describe("The claim that names the user."),
     teamClaim: claim().optional().describe("The claim that names the user's team."),
-    grants: z
-      .array(z.enum(grants, says(`must be one of ${grants.join(", ")}`)), says("must be a list of grants"))
-      .prefault([])
-      .describe("What its users may use besides inference."),
+    grants: grantsSchema().prefault([]).describe("What its users may use besides inference."),
   },
   says("must be a source of tokens with secret or jwksUrl"),
 );

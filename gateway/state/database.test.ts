@@ -1,0 +1,131 @@
+// A real file in a real folder: made for its owner alone, shared by processes, never overwritten.
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { databaseFile, openExisting, openOrMake } from "./database.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tollgate-state-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+const addKey = "INSERT INTO keys (id, label, revoked, document) VALUES (?, ?, 0, '{}')";
+
+test("looking for a database makes neither file nor folder", () => {
+  expect(openExisting(join(folder, "data"))).toBeUndefined();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("folder and files are their owner's alone, whatever the umask", () => {
+  const before = process.umask(0);
+  try {
+    const data = join(folder, "deep", "data");
+    const database = openOrMake(data);
+    database.prepare(addKey).run("a", "a");
+    expect(modeOf(data)).toBe(0o700);
+    expect(readdirSync(data).sort()).toEqual(["tollgate.db", "tollgate.db-shm", "tollgate.db-wal"]);
+    for (const name of readdirSync(data)) expect([name, modeOf(join(data, name))]).toEqual([name, 0o600]);
+    database.close();
+  } finally {
+    process.umask(before);
+  }
+});
+
+test("a folder that is there already keeps its mode", () => {
+  chmodSync(folder, 0o750);
+  openOrMake(folder).close();
+  expect(modeOf(folder)).toBe(0o750);
+});
+
+test("what one connection wrote the other reads, and so does a later one", () => {
+  const [one, other] = [openOrMake(folder), openOrMake(folder)];
+  one.prepare(addKey).run("a", "a");
+  expect(other.prepare("SELECT id FROM keys").all()).toEqual([{ id: "a" }]);
+  one.close();
+  other.close();
+  const later = openExisting(folder);
+  expect(later?.prepare("SELECT id FROM keys").all()).toEqual([{ id: "a" }]);
+  later?.close();
+});
+
+test("every change of a key, by hand too, has a later revision than all before it", () => {
+  const database = openOrMake(folder);
+  for (const id of ["a", "b"]) database.prepare(addKey).run(id, id);
+  database.exec("UPDATE keys SET document = '{\"x\":1}' WHERE id = 'a'");
+  expect(database.prepare("SELECT id, revision FROM keys ORDER BY revision").all()).toEqual([
+    { id: "b", revision: 2 },
+    { id: "a", revision: 3 },
+  ]);
+  database.close();
+});
+
+/** A database of ours whose keys lie on pages that are spoilt. */
+function spoilt(): void {
+  const database = openOrMake(folder);
+  const insert = database.prepare("INSERT INTO keys (id, label, revoked, document) VALUES (?, ?, 0, ?)");
+  database.exec("BEGIN");
+  for (let at = 0; at < 50; at++) insert.run(`key_${at}`, `label-${at}`, "x".repeat(400));
+  database.exec("COMMIT");
+  database.close();
+  const bytes = readFileSync(databaseFile(folder));
+  bytes.fill(0xa5, 4096, bytes.length);
+  writeFileSync(databaseFile(folder), bytes);
+}
+
+describe("a file that cannot be used is left as it is, and told of in one sentence with its path", () => {
+  test.each<[string, () => void, RegExp]>([
+    ["no database", () => writeFileSync(databaseFile(folder), "my diary ".repeat(900)), /is damaged/],
+    ["spoilt within", spoilt, /is damaged/],
+    [
+      "another program's",
+      () => {
+        const other = new DatabaseSync(databaseFile(folder));
+        other.exec("CREATE TABLE songs (title)");
+        other.close();
+      },
+      /is not a database of Tollgate/,
+    ],
+    [
+      "a newer one's",
+      () => {
+        const newer = openOrMake(folder);
+        newer.exec("PRAGMA user_version = 99");
+        newer.close();
+      },
+      /newer Tollgate/,
+    ],
+  ])("%s", (_, make, why) => {
+    make();
+    const before = readFileSync(databaseFile(folder));
+    for (const open of [openExisting, openOrMake]) {
+      let told = "";
+      try {
+        open(folder)?.prepare("SELECT document FROM keys").all();
+      } catch (error) {
+        told = (error as Error).message;
+      }
+      expect(told).toMatch(why);
+      expect(told).toMatch(/^[^\n]+\.$/);
+      expect(told).toContain(databaseFile(folder));
+    }
+    expect(readFileSync(databaseFile(folder)).equals(before)).toBe(true);
+  });
+
+  test("a data folder that is a file", () => {
+    writeFileSync(join(folder, "data"), "");
+    expect(() => openOrMake(join(folder, "data"))).toThrow(
+      /^The data folder .*\/data cannot be written to; make it writable .*TOLLGATE_DATA_DIR\.$/,
+    );
+  });
+
+  test("one that another process does not let go", () => {
+    const holder = openOrMake(folder);
+    holder.exec("BEGIN IMMEDIATE");
+    expect(() => openOrMake(folder)).toThrow(/tollgate\.db is held by another process; wait/);
+    holder.close();
+  });
+});
