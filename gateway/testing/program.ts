@@ -34,6 +34,7 @@ type Line = Readonly<Record<string, unknown>>;
 
 export interface Program extends AsyncDisposable {
   readonly folder: string;
+  readonly pid: number | undefined;
   /** All that came on standard output and on standard error so far. */
   readonly out: string;
   readonly err: string;
@@ -95,6 +96,7 @@ export function program({ env = {}, config, files = {}, stdout }: ProgramOptions
       .map((line) => JSON.parse(line) as Line);
   return {
     folder,
+    pid: child.pid,
     get out() {
       return out;
     },
