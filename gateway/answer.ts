@@ -7,6 +7,7 @@ import { hangUp } from "./reply.ts";
 import type { Decoder, Tap } from "./tap.ts";
 import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
+import type { Witness } from "./witness.ts";
 
 /** Who hears of an answer's end. */
 export interface AnswerEvents {
@@ -35,6 +36,7 @@ export interface AnswerOptions {
   readonly decode: Decoder | undefined;
   /** Nothing goes out before the first token, or the end: if the answer fails until then, another can be had. */
   readonly withheld: boolean;
+  readonly witness?: Witness | undefined;
 }
 
 const empty = Buffer.alloc(0);
@@ -221,9 +223,10 @@ export class Answer {
     if (this.#deaf) return;
     const due = this.#due();
     if (due === undefined) return;
-    const { res, head, draft, tap, now } = this.#options;
+    const { res, head, draft, tap, now, witness } = this.#options;
     const bytes = this.#filtered(due);
     draft.responseBytes += bytes.length;
+    witness?.sent(bytes);
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {
       this.#deaf = true;

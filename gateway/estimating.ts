@@ -1,4 +1,5 @@
 // What a request that is about to be sent may use, for whoever limits it.
+import type { Ask } from "./admission/allowance/allowance.ts";
 import { Estimate } from "./admission/allowance/estimate.ts";
 import type { ForwardOptions, Sending } from "./sending.ts";
 
@@ -34,4 +35,10 @@ export function estimateOf({ setting, fleet, identity, passage, taken }: Sending
       );
     },
   });
+}
+
+/** The same for an answer from the cache: a request, and nothing else. */
+export function replayOf({ identity, passage, taken }: Sending): Ask {
+  const { id } = passage.draft.opening;
+  return { id, identity, model: taken.facts().model, estimatedTokens: 0, estimatedNanoUsd: 0 };
 }

@@ -1,12 +1,15 @@
-// The forwarder: admit → identify → take in → permit → reserve → send, for each request once; every way out ends in one record.
+// The forwarder: admit → identify → take in → permit → look up → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { heldBy } from "./admission/admission.ts";
 import type { Reservation } from "./admission/allowance/allowance.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
+import type { Entry } from "./cache/entry.ts";
+import { lookUp } from "./cache/look-up.ts";
+import { replay } from "./cache/replay.ts";
 import { nameCaller } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
-import { estimateOf } from "./estimating.ts";
+import { estimateOf, replayOf } from "./estimating.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
 import { describesAlias, listModels } from "./models.ts";
 import { openDraft } from "./opening.ts";
@@ -108,18 +111,29 @@ export function forward(options: ForwardOptions): Forward {
     });
 
   /** Takes from the caller's limits and budgets what the request may use. A Promise only where these are shared. */
-  const reserve = (sending: Sending): void | Promise<void> => {
+  const reserve = (sending: Sending, hit: Entry | undefined): void | Promise<void> => {
     const { allowance } = options;
     if (allowance === undefined) return;
-    const reserved = allowance.reserve(estimateOf(sending, options));
+    const reserved = allowance.reserve(hit === undefined ? estimateOf(sending, options) : replayOf(sending));
     if (reserved instanceof Promise) return lateReserve(sending, reserved);
     sending.passage.limitHeaders = reserved.headers;
   };
 
   const lateReserve = async ({ passage }: Sending, reserved: Promise<Reservation>): Promise<void> => {
     passage.limitHeaders = (await reserved).headers;
-    if (passage.left) throw new ClientLeft();
-    if (passage.draft.closed) throw new GatewayError("shutting_down");
+    mayGoOn(passage);
+  };
+
+  /** To be asked after each wait. */
+  const mayGoOn = ({ left, draft }: Passage): void => {
+    if (left) throw new ClientLeft();
+    if (draft.closed) throw new GatewayError("shutting_down");
+  };
+
+  const lateHit = async ({ passage }: Sending, found: Promise<Entry | undefined>): Promise<Entry | undefined> => {
+    const hit = await found;
+    mayGoOn(passage);
+    return hit;
   };
 
   const answer = (sending: Sending): Promise<void> => {
@@ -147,9 +161,12 @@ export function forward(options: ForwardOptions): Forward {
       if (identified !== undefined) await identified;
       sending.taken = await takeIn(sending);
       permit(sending);
-      const reserved = reserve(sending);
+      const found = lookUp(sending);
+      const hit = found instanceof Promise ? await lateHit(sending, found) : found;
+      const reserved = reserve(sending, hit);
       if (reserved !== undefined) await reserved;
-      await answer(sending);
+      if (hit === undefined) await answer(sending);
+      else replay(sending, hit);
     } catch (error) {
       fail(sending, error);
     }

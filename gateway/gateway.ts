@@ -7,6 +7,7 @@ import { quotes } from "./admission/allowance/quotes.ts";
 import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
 import type { KeyRing } from "./admission/identify.ts";
 import { app } from "./app.ts";
+import { ResponseCache } from "./cache/cache.ts";
 import { clientAddress } from "./caller.ts";
 import type { Config } from "./config/config.ts";
 import { doors } from "./doors.ts";
@@ -133,9 +134,12 @@ export async function gateway({
       draining: ready && draining,
     });
 
+  const cache = new ResponseCache({ wall: clock.wall, failed: (error) => telemetry.troubled("cache", error) });
+  cache.configure(config.cache);
   const forwardOptions: ForwardOptions = {
     setting: () => setting,
     allowance: allowance?.allowance,
+    cache,
     pipeline: telemetry.pipeline,
     surroundings,
     traces: traceSource(surroundings.fillRandom),
@@ -202,6 +206,7 @@ export async function gateway({
       guard.follow(next.backends);
       waiting.follow(next.backends);
       allowance?.allowance.configure(settingsOf(next));
+      cache.configure(next.cache);
       setting = makeSetting(next, before);
       checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);
@@ -218,6 +223,7 @@ export async function gateway({
       api.destroy();
       ids.flush();
       await telemetry.shutdown();
+      await cache.close();
       opsPort.destroy();
       await Promise.all([closed, close()]);
     },

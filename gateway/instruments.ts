@@ -80,6 +80,7 @@ export async function instruments({
     "system",
     "gateway",
     "allowance",
+    "cache",
     "redis",
   ];
   const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));

@@ -78,7 +78,7 @@ function afterSpace(bytes: Buffer, at: number): number {
 }
 
 /** One past the closing quote of the string that begins at `start`. */
-function stringEnd(bytes: Buffer, start: number): number {
+export function stringEnd(bytes: Buffer, start: number): number {
   for (let at = start + 1; ; ) {
     const quote = bytes.indexOf(QUOTE, at);
     if (quote === -1) return bytes.length;

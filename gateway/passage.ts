@@ -1,10 +1,18 @@
 // One request's way through the gateway: its draft, who ends it, and the one record that comes of it.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Exchange, ExchangeDraft, Findings, Outcome, Pipeline } from "../instrumentation/index.ts";
+import type { CacheSaved, Exchange, ExchangeDraft, Findings, Outcome, Pipeline } from "../instrumentation/index.ts";
 import { ClientLeft, GatewayError } from "./errors.ts";
 import type { AnswerFacts, Receiver, RequestFacts } from "./receivers/receiver.ts";
 import type { Tap } from "./tap.ts";
 import { reviewed } from "./verdict.ts";
+import type { Witness } from "./witness.ts";
+
+/** What is known of an answer that no backend was asked for. */
+export interface Replayed {
+  /** The model that served it. */
+  readonly served?: string;
+  readonly saved: CacheSaved;
+}
 
 /** What is under way for a request, and can be ended from outside. */
 export interface Running {
@@ -47,6 +55,10 @@ export class Passage {
   /** What the client is told of its limits, flat. */
   limitHeaders: readonly string[] = noHeaders;
   running: Running | undefined = undefined;
+  /** Looks on while the answer goes out; nobody, mostly. */
+  witness: Witness | undefined = undefined;
+  /** What the cache knows of the answer that it gave. */
+  replayed: Replayed | undefined = undefined;
   /** How it ends once the client has its answer's last byte. */
   #whole: Outcome | undefined = undefined;
   /** Resolves when the client's side is over: answered, or gone. */
@@ -115,7 +127,10 @@ export class Passage {
     const facts = this.facts();
     learn(draft, facts);
     const media = facts.media || answer?.media ? { ...facts.media, ...answer?.media } : undefined;
+    const { served, saved } = this.replayed ?? {};
     const findings: Findings = {
+      ...(served !== undefined && { served }),
+      ...(saved && { cacheSaved: saved }),
       ...(answer?.model !== undefined && { served: answer.model }),
       ...this.#usage(answer),
       ...(media !== undefined && { media }),
@@ -126,7 +141,9 @@ export class Passage {
       attempt.result = outcome.kind;
       if ("reason" in outcome) attempt.reason = outcome.reason;
     }
-    return draft.seal(findings, outcome);
+    const exchange = draft.seal(findings, outcome);
+    this.witness?.over(exchange);
+    return exchange;
   }
 
   /** Usage as the provider states it; else estimated; else known to be missing. Nothing where none can be expected. */

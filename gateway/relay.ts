@@ -133,7 +133,8 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
     const own = ownHeaders(passage);
     for (const part of corsHeaders) own.push(part);
-    const { res, draft } = passage;
+    const { res, draft, witness } = passage;
+    if (witness?.begins(received, filter !== undefined)) own.push("x-tollgate-cache", "miss");
     this.answer = new Answer({
       res,
       draft,
@@ -149,6 +150,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       tap: passage.tap,
       filter,
       decode: filter && decoder(contentEncoding ?? ""),
+      witness,
       withheld: spare === "always" && passage.tap !== undefined && mayFail(received),
     });
     // The client left while the backend was thinking, and the answer is read all the same.

@@ -5,6 +5,7 @@ import type { Admission } from "./admission/admission.ts";
 import type { Allowance } from "./admission/allowance/allowance.ts";
 import type { Quotes } from "./admission/allowance/quotes.ts";
 import type { Identity } from "./admission/identity.ts";
+import type { ResponseCache } from "./cache/cache.ts";
 import type { ClientAddress } from "./caller.ts";
 import type { Doors } from "./doors.ts";
 import { type FailureKind, GatewayError } from "./errors.ts";
@@ -37,6 +38,7 @@ export interface ForwardOptions {
   readonly setting: () => Setting;
   /** What callers may use; anything when absent. */
   readonly allowance: Allowance | undefined;
+  readonly cache: ResponseCache;
   readonly pipeline: Pipeline;
   readonly surroundings: Surroundings;
   readonly traces: TraceSource;

@@ -1,4 +1,5 @@
 // The open, mutable side of an Exchange: it keeps the time, closes exactly once, and is then frozen.
+import type { CacheSaved } from "./cache-saved.ts";
 import type {
   Attempt,
   AttemptResult,
@@ -57,6 +58,7 @@ export interface Findings {
   readonly tokens?: Tokens;
   readonly usageSource?: "provider" | "estimated" | "missing";
   readonly media?: Media;
+  readonly cacheSaved?: CacheSaved;
 }
 
 /**
@@ -130,7 +132,7 @@ export class ExchangeDraft {
   seal(findings: Findings, outcome: Outcome = this.outcome): Exchange {
     const { opening } = this;
     const start = opening.startedAt;
-    const { served, tokens, usageSource, media } = findings;
+    const { served, tokens, usageSource, media, cacheSaved } = findings;
     const model: Writable<Exchange["model"]> = {};
     if (this.requestedModel !== undefined) model.requested = this.requestedModel;
     if (served !== undefined) model.served = served;
@@ -164,6 +166,7 @@ export class ExchangeDraft {
     if (this.messageCount !== undefined) exchange.messageCount = this.messageCount;
     if (this.firstTokenAt !== undefined) exchange.firstTokenSeconds = (this.firstTokenAt - start) / 1000;
     if (media !== undefined) exchange.media = Object.freeze(media);
+    if (cacheSaved !== undefined) exchange.cacheSaved = Object.freeze(cacheSaved);
     return Object.freeze(exchange);
   }
 }

@@ -1,4 +1,5 @@
 // The Exchange: the one record that a proxied request becomes, and the union it shares with tracked events.
+import type { CacheSaved } from "./cache-saved.ts";
 
 /** What the client asked the gateway to do; one word per OpenAI endpoint family. */
 export type Operation =
@@ -203,6 +204,8 @@ export interface Exchange {
   readonly totalSeconds: number;
   readonly firstTokenSeconds?: number;
   readonly bytes: { readonly request: number; readonly response: number };
+  /** Of an answer from the cache, which used no tokens itself. */
+  readonly cacheSaved?: CacheSaved;
   readonly tokens?: Tokens;
   /** `undefined` where the operation has no usage to report (files, models…). */
   readonly usageSource?: "provider" | "estimated" | "missing";

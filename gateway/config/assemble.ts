@@ -2,6 +2,7 @@
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { rateLimits, redisSettings } from "./allowance.ts";
 import { backend, demoPrices, hybridRoute, knownProviders } from "./builtin.ts";
+import { cacheSettings } from "./cache.ts";
 import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
 import { jwtSources } from "./jwt.ts";
@@ -49,6 +50,7 @@ export function assemble(assembly: Assembly): Config {
   const adminToken = variables.TOLLGATE_ADMIN_TOKEN ?? optional(shape.adminToken, ["adminToken"], secret);
   const metricsToken = variables.TOLLGATE_METRICS_TOKEN ?? optional(shape.metricsToken, ["metricsToken"], secret);
   const redis = redisSettings(assembly);
+  const cache = cacheSettings(assembly, redis);
   const sentry = sentrySettings(shape, variables, secret);
   const home = built.find(({ name }) => name === "openai") ?? built[0];
   return {
@@ -65,6 +67,7 @@ export function assemble(assembly: Assembly): Config {
     rateLimits: rateLimits(shape),
     budgets: shape.budgets,
     ...(redis && { redis }),
+    ...(cache && { cache }),
     shutdownSeconds: shape.shutdownSeconds,
     backends,
     defaultBackend: shape.defaultBackend ?? listed[0]?.name ?? home?.name ?? "demo",
@@ -186,7 +189,7 @@ function routes(
   retries: Config["retries"],
   known: (name: string, path: Path) => void,
 ): RouteConfig[] {
-  return listed.map(({ model, strategy, targets, retries: own, systemPrompt }, index) => ({
+  return listed.map(({ model, strategy, targets, retries: own, systemPrompt, cache }, index) => ({
     model,
     strategy,
     targets: targets.map(({ backend, model: sent, weight, timeouts }, at) => {
@@ -195,6 +198,7 @@ function routes(
     }),
     retries: own ?? retries,
     ...(systemPrompt && { systemPrompt }),
+    cache,
   }));
 }
 

@@ -74,6 +74,24 @@ export interface HealthCheckSettings {
   readonly unhealthy: number;
 }
 
+/** Which requests of a route are answered from the response cache, where there is one. */
+export type CacheMode = "off" | "deterministic" | "all";
+
+/** Where answers are kept, to be given again to the same question. */
+export interface CacheSettings {
+  readonly store: "memory" | "redis";
+  /** In memory, over all entries. */
+  readonly maxBytes: number;
+  /** One answer; a larger one is not kept. */
+  readonly maxEntryBytes: number;
+  /** Seconds. */
+  readonly ttl: number;
+  /** Callers share answers. */
+  readonly acrossKeys: boolean;
+  /** Of several requests that ask the same at a time, one asks the backend. */
+  readonly coalesce: boolean;
+}
+
 /** Where requests for a model go. */
 export interface RouteConfig {
   /** A model, an alias, or a pattern with `*`. */
@@ -82,6 +100,8 @@ export interface RouteConfig {
   readonly targets: readonly TargetConfig[];
   readonly retries: RetrySettings;
   readonly systemPrompt?: { readonly mode: "prepend" | "append" | "replace"; readonly text: string };
+  /** `off` when absent. */
+  readonly cache?: CacheMode;
 }
 
 interface TargetConfig {
@@ -175,6 +195,8 @@ export interface Config {
   readonly budgets: readonly BudgetRule[];
   /** Where counts are shared; absent for a gateway that is alone. The address may hold a password: never print it. */
   readonly redis?: RedisSettings;
+  /** Absent: nothing of any message is kept. */
+  readonly cache?: CacheSettings;
   readonly shutdownSeconds: number;
   readonly backends: readonly Backend[];
   /** Takes requests that name no model (files, batches, …); the first backend when not set. */

@@ -40,6 +40,7 @@ const target = z.strictObject(
 );
 
 const strategies = ["priority", "weighted", "least_busy", "lowest_latency", "cheapest"] as const;
+const cached = ["off", "deterministic", "all"] as const;
 const modes = ["prepend", "append", "replace"] as const;
 
 export const routeSchema = z.strictObject(
@@ -67,6 +68,10 @@ export const routeSchema = z.strictObject(
       )
       .optional()
       .describe("Put into every chat and response that takes this route."),
+    cache: z
+      .enum(cached, says(`must be one of ${cached.join(", ")}`))
+      .prefault("off")
+      .describe("Which requests are answered from the cache, where there is one; x-tollgate-cache: off opts out."),
   },
   says("must be a route with model and targets"),
 );

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { budgetSchema, rateLimitsSchema, redisSchema } from "./allowance-schema.ts";
 import { backendSchema, priceSchema } from "./backend-schema.ts";
+import { cacheSchema } from "./cache-schema.ts";
 import { jwtSchema } from "./jwt-schema.ts";
 import { retriesSchema, routeSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
@@ -171,6 +172,9 @@ export const fileSchema = z
       redis: redisSchema
         .prefault({})
         .describe("Shared by several gateways, so that they hold one limit and one budget."),
+      cache: cacheSchema
+        .optional()
+        .describe("Keeps answers, to be given again to the same question; off when not set."),
       shutdownSeconds: duration().prefault("30s").describe("How long open requests may take to finish at shutdown."),
       demo: flag().prefault(true).describe("Serves the built-in demo backend (models demo, demo-…)."),
       defaultBackend: name("the name of a backend")

@@ -1,5 +1,5 @@
 // A route: which backends may answer for a model, in what order, and what is done when one of them fails.
-import type { RetrySettings, RouteConfig, Timeouts } from "../config/config.ts";
+import type { CacheMode, RetrySettings, RouteConfig, Timeouts } from "../config/config.ts";
 import type { Upstream } from "../fleet.ts";
 import type { SystemPrompt } from "../rewrite/system-prompt.ts";
 
@@ -23,4 +23,6 @@ export interface Route {
   readonly targets: readonly Target[];
   readonly retries: RetrySettings;
   readonly systemPrompt: SystemPrompt | undefined;
+  /** `off` when absent. */
+  readonly cache?: CacheMode;
 }

@@ -23,7 +23,7 @@ export function routes(config: RouteTableConfig, upstreams: readonly Upstream[])
 }
 
 function tie(
-  { model, strategy, targets, retries, systemPrompt }: RouteConfig,
+  { model, strategy, targets, retries, systemPrompt, cache = "off" }: RouteConfig,
   byName: ReadonlyMap<string, Upstream>,
 ): Route {
   const found = targets.flatMap(({ backend, model: sent, weight, timeouts }): Target[] => {
@@ -31,5 +31,5 @@ function tie(
     if (upstream === undefined) return [];
     return [{ upstream, model: sent, weight, timeouts: { ...upstream.backend.timeouts, ...timeouts } }];
   });
-  return { name: model, strategy, targets: found, retries, systemPrompt };
+  return { name: model, strategy, targets: found, retries, systemPrompt, cache };
 }

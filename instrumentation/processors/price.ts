@@ -1,4 +1,5 @@
 // The price processor: what each exchange cost, by the operator's rules or the published price list.
+import type { CacheSaved } from "../cache-saved.ts";
 import { type Attempt, answeringAttempt, type Cost, type Exchange, type Operation } from "../exchange.ts";
 import type { Processor } from "../pipeline.ts";
 import type { PriceRule } from "../settings.ts";
@@ -45,7 +46,7 @@ const cached: Cost = free("exact", "cache");
  *   that was requested. A provider that the price list does not know is unpriced unless a rule says otherwise.
  * - `exact`: from the price list. `custom`: from a rule. `unpriced`: answered, but nobody states a price.
  * - No cost at all: nobody answered, or the price is known but nothing that it charges for was counted.
- * - An answer from the cache costs 0. Estimated tokens are priced like stated ones; `usageSource` tells them apart.
+ * - An answer from the cache costs 0; what it would have cost, had a backend made it now, stands in `cacheSaved`. Estimated tokens are priced like stated ones; `usageSource` tells them apart.
  *
  * Throws a RangeError at once, with a sentence for the operator, where a rule makes no sense.
  */
@@ -81,7 +82,37 @@ export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
   return function price(record) {
     if (record.kind !== "exchange") return record;
     const cost = costOf(record);
-    return cost === undefined ? record : Object.freeze({ ...record, cost });
+    if (cost === undefined) return record;
+    const { cacheSaved: saved } = record;
+    if (saved === undefined) return Object.freeze({ ...record, cost });
+    const spared = costOf(asMade(record, saved));
+    const cacheSaved = spared && "nanoUsd" in spared ? Object.freeze({ ...saved, nanoUsd: spared.nanoUsd }) : saved;
+    return Object.freeze({ ...record, cost, cacheSaved });
+  };
+}
+
+/** The exchange as it would have been without the cache. */
+function asMade(
+  exchange: Exchange,
+  { backend, provider, model, seconds, tokens, media, usageSource }: CacheSaved,
+): Exchange {
+  const attempt: Attempt = {
+    backend,
+    provider,
+    ...(model !== undefined && { model }),
+    spanId: exchange.trace.spanId,
+    startedAfter: 0,
+    seconds,
+    status: 200,
+    result: "completed",
+  };
+  return {
+    ...exchange,
+    cache: "miss",
+    attempts: [attempt],
+    ...(tokens && { tokens }),
+    ...(media && { media }),
+    ...(usageSource && { usageSource }),
   };
 }
 

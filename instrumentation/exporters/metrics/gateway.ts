@@ -74,6 +74,7 @@ function bind(registry: Registry, sample: Sample): Project {
     part,
     cell: lazily(() => registry.counter("gateway_token_details_total", { model, backend, detail: detailWords[part] })),
   }));
+  const saved = lazily(() => registry.counter("gateway_cache_saved_usd_total", { model }));
   const addCost = cost(registry, sample);
 
   return (exchange) => {
@@ -94,6 +95,7 @@ function bind(registry: Registry, sample: Sample): Project {
         if (count !== undefined && count > 0) cell().add(count);
       }
     }
+    if (exchange.cacheSaved?.nanoUsd !== undefined) saved().add(exchange.cacheSaved.nanoUsd);
     addCost(exchange);
   };
 }

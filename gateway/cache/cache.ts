@@ -1,0 +1,75 @@
+// The response cache: keeps answers under the present settings, and nothing at all where there are none.
+import type { CacheSettings } from "../config/config.ts";
+import { decoded, type Entry, encoded } from "./entry.ts";
+import { MemoryStore } from "./memory-store.ts";
+import type { CacheStore } from "./store.ts";
+
+export interface CacheOptions {
+  /** Unix milliseconds. */
+  readonly wall: () => number;
+  /** Told of each time that the store, or the cache itself, failed; the traffic goes on without it. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class ResponseCache {
+  readonly options: CacheOptions;
+  #settings: CacheSettings | undefined;
+  #store: CacheStore | undefined;
+
+  constructor(options: CacheOptions) {
+    this.options = options;
+  }
+
+  /** `undefined`: there is no cache. */
+  get settings(): CacheSettings | undefined {
+    return this.#settings;
+  }
+
+  /** Takes on settings. What is kept stays, unless there is to be no cache any more, or another store. */
+  configure(settings: CacheSettings | undefined): void {
+    const isOther = settings?.store !== this.#settings?.store;
+    this.#settings = settings;
+    if (isOther) this.#drop();
+    if (settings === undefined) return;
+    this.#store ??= this.#opened(settings);
+    this.#store.resize(settings.maxBytes);
+  }
+
+  /** Throws, or rejects, where the store is away or what it holds is no answer. */
+  read(key: string): Entry | undefined | Promise<Entry | undefined> {
+    const found = this.#store?.get(key);
+    if (found instanceof Promise) return found.then(entryIn);
+    return entryIn(found);
+  }
+
+  /** Never throws; a failure is told of. */
+  write(key: string, entry: Entry): void {
+    const { failed } = this.options;
+    try {
+      if (this.#settings === undefined || this.#store === undefined) return;
+      const value = encoded(entry);
+      if (value.length > this.#settings.maxEntryBytes) return;
+      this.#store.put(key, value, this.#settings.ttl)?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#settings = undefined;
+    const store = this.#store;
+    this.#store = undefined;
+    await store?.close();
+  }
+
+  #opened({ maxBytes }: CacheSettings): CacheStore {
+    return new MemoryStore({ maxBytes, wall: this.options.wall });
+  }
+
+  #drop(): void {
+    this.#store?.close().catch(this.options.failed);
+    this.#store = undefined;
+  }
+}
+
+const entryIn = (bytes: Buffer | undefined): Entry | undefined => (bytes === undefined ? undefined : decoded(bytes));

@@ -1,0 +1,66 @@
+// Looks a request's answer up in the cache; where there is none yet, has the one that comes kept.
+import type { Sending } from "../sending.ts";
+import type { Entry } from "./entry.ts";
+import { keyOf } from "./key.ts";
+import { Recording } from "./recording.ts";
+import { familyOf, isCacheable, membersOf, type Wish, wishOf } from "./rules.ts";
+
+/** The answer that is there already; `undefined` where a backend is to be asked. A Promise only where it has to be waited for. Never throws. */
+export function lookUp(sending: Sending): Entry | undefined | Promise<Entry | undefined> {
+  const { options, passage } = sending;
+  const { cache } = options;
+  if (cache.settings === undefined) return undefined;
+  const { req, receiver } = passage;
+  const family = familyOf(req.method, receiver.path);
+  if (family === undefined) return undefined;
+  const wish = wishOf(req.headers["x-tollgate-cache"]);
+  try {
+    const key = keyFor(sending, family, wish);
+    if (key === undefined) return undefined;
+    if (wish === "refresh") return missed(sending, key);
+    const found = cache.read(key);
+    if (found instanceof Promise) return late(sending, key, found);
+    return found ?? missed(sending, key);
+  } catch (error) {
+    cache.options.failed(error);
+    return undefined;
+  }
+}
+
+async function late(sending: Sending, key: string, reading: Promise<Entry | undefined>): Promise<Entry | undefined> {
+  try {
+    return (await reading) ?? missed(sending, key);
+  } catch (error) {
+    sending.options.cache.options.failed(error);
+    return undefined;
+  }
+}
+
+/** The key of a request that may be cached. */
+function keyFor(sending: Sending, family: NonNullable<ReturnType<typeof familyOf>>, wish: Wish): string | undefined {
+  const { passage, taken, fleet, identity, path, query, options } = sending;
+  const { settings } = options.cache;
+  if (settings === undefined || taken.json === undefined || wish === "off") return undefined;
+  const route = fleet.routeFor(taken.facts().model);
+  const { cache: mode = "off" } = route ?? {};
+  if (route === undefined || mode === "off") return undefined;
+  const members = membersOf(taken.json);
+  if (members === undefined || !isCacheable(family, members, mode, wish)) return undefined;
+  const { headers } = passage.req;
+  const { acrossKeys } = settings;
+  const repeatsCaller = family === "response";
+  return keyOf({ identity, acrossKeys, route, path, query, headers, members, repeatsCaller });
+}
+
+function missed({ options: { cache }, passage }: Sending, key: string): undefined {
+  passage.draft.cache = "miss";
+  passage.witness = new Recording({
+    maxBytes: cache.settings?.maxEntryBytes ?? 0,
+    wall: cache.options.wall,
+    failed: cache.options.failed,
+    ended: (entry) => {
+      if (entry !== undefined) cache.write(key, entry);
+    },
+  });
+  return undefined;
+}
