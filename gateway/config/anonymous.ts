@@ -20,7 +20,7 @@ export function openDoor(
 ): string | undefined {
   if (allowAnonymous || hasCallerKeys || isLoopback(listen.host)) return undefined;
   return (
-    "opens the gateway to other machines while no caller keys are configured; listen on 127.0.0.1, " +
-    "or set allowAnonymous: true (TOLLGATE_ALLOW_ANONYMOUS=true) if whoever can reach it may use it"
+    "opens the gateway to other machines while no caller keys are configured; make one with tollgate keys " +
+    "create, listen on 127.0.0.1, or set allowAnonymous: true (TOLLGATE_ALLOW_ANONYMOUS=true) if whoever can reach it may use it"
   );
 }

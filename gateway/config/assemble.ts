@@ -1,4 +1,5 @@
 // Makes the gateway's Config out of a checked file and the environment's variables.
+import { dirname, resolve } from "node:path";
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { rateLimits, redisSettings } from "./allowance.ts";
 import { backend, demoPrices, hybridRoute, knownProviders } from "./builtin.ts";
@@ -6,6 +7,7 @@ import { cacheSettings } from "./cache.ts";
 import type { Backend, Config, RouteConfig } from "./config.ts";
 import { sampleRatio, type Variables } from "./env.ts";
 import { jwtSources } from "./jwt.ts";
+import { declaredKeys } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import type { Path } from "./problem.ts";
 import type { FileShape } from "./schema.ts";
@@ -13,6 +15,8 @@ import type { SecretSource } from "./secret.ts";
 
 export interface Assembly {
   readonly file: string | undefined;
+  /** Absolute. */
+  readonly cwd: string;
   readonly shape: FileShape;
   readonly variables: Variables;
   readonly otel: Readonly<Record<string, string>>;
@@ -59,6 +63,8 @@ export function assemble(assembly: Assembly): Config {
     allowAnonymous: variables.TOLLGATE_ALLOW_ANONYMOUS ?? shape.allowAnonymous,
     allowClientKeys: shape.allowClientKeys,
     jwt: jwtSources(assembly),
+    keys: declaredKeys(assembly),
+    dataDir: dataDir(assembly),
     ...(adminToken !== undefined && { adminToken }),
     ...(metricsToken !== undefined && { metricsToken }),
     cors: shape.cors,
@@ -219,6 +225,13 @@ function sentrySettings({ sentry }: FileShape, variables: Variables, secret: Ass
   const dsn = variables.SENTRY_DSN ?? optional(sentry?.dsn, ["sentry", "dsn"], secret);
   const environment = variables.SENTRY_ENVIRONMENT ?? sentry?.environment;
   return dsn === undefined ? undefined : { dsn, ...(environment !== undefined && { environment }) };
+}
+
+/** What the file says starts at its folder, as all paths in it do. */
+function dataDir({ file, cwd, shape, variables }: Assembly): string {
+  if (variables.TOLLGATE_DATA_DIR !== undefined) return resolve(cwd, variables.TOLLGATE_DATA_DIR);
+  if (file === undefined || shape.dataDir === undefined) return resolve(cwd, ".tollgate");
+  return resolve(dirname(file), shape.dataDir);
 }
 
 const optional = (source: SecretSource | undefined, path: Path, secret: Assembly["secret"]) =>

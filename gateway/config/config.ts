@@ -8,6 +8,7 @@ import type {
 } from "../../instrumentation/index.ts";
 import type { BudgetRule, RateLimitSettings } from "../admission/allowance/settings.ts";
 import type { Grant } from "../admission/identity.ts";
+import type { DeclaredKey } from "../admission/keys/declared-key.ts";
 
 /** A configured upstream. Data, not code. */
 export interface Backend {
@@ -183,6 +184,10 @@ export interface Config {
   /** Callers with a provider's key of their own may use the backends that take it, where others need a key of ours. */
   readonly allowClientKeys: boolean;
   readonly jwt: readonly JwtSource[];
+  /** Keys that the file declares, by the hashes of their secrets. */
+  readonly keys: readonly DeclaredKey[];
+  /** Absolute path of the folder of what must last; made when there is something to keep. */
+  readonly dataDir: string;
   readonly adminToken?: string;
   readonly metricsToken?: string;
   readonly cors: { readonly origins: readonly string[] };

@@ -65,6 +65,7 @@ const variables = z
       return lower === undefined ? undefined : (otherLevels[lower] ?? lower);
     }, level.optional()),
     TOLLGATE_CONFIG: z.string().optional(),
+    TOLLGATE_DATA_DIR: z.string().optional(),
     TOLLGATE_ADMIN_TOKEN: token,
     TOLLGATE_METRICS_TOKEN: token,
     TOLLGATE_ALLOW_ANONYMOUS: switchOf(),

@@ -23,7 +23,7 @@ export interface LoadOptions {
   readonly cwd?: string;
   /** Text of a file; throws like readFileSync. */
   readonly read?: (path: string) => string;
-  /** Whether callers have keys; none when not given. */
+  /** Whether callers have keys beside those that the file declares; none when not given. */
   readonly hasKeys?: (config: Config) => boolean;
 }
 
@@ -79,6 +79,7 @@ export function load({
   const complain = (at: Path, message: string) => found.push(report.problem(at, message));
   const config = assemble({
     file: content === undefined ? undefined : path,
+    cwd: resolve(cwd),
     shape: checked.data,
     variables: "variables" in stands ? stands.variables : {},
     otel: otelVariables(env),
@@ -91,7 +92,7 @@ export function load({
     },
   });
   if (found.length === 0) {
-    const hasCallerKeys = config.jwt.length > 0 || hasKeys(config);
+    const hasCallerKeys = config.jwt.length > 0 || config.keys.length > 0 || hasKeys(config);
     found.push(...listenerProblems(config, "variables" in stands ? stands.variables : {}, report, hasCallerKeys));
   }
   if (found.length > 0) return fail(found);

@@ -5,6 +5,7 @@ import { budgetSchema, rateLimitsSchema, redisSchema } from "./allowance-schema.
 import { backendSchema, priceSchema } from "./backend-schema.ts";
 import { cacheSchema } from "./cache-schema.ts";
 import { jwtSchema } from "./jwt-schema.ts";
+import { declaredKeySchema } from "./key-schema.ts";
 import { retriesSchema, routeSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
 import { address, decimal, duration, flag, formed, name, says, size, text, whole } from "./values.ts";
@@ -140,6 +141,15 @@ export const fileSchema = z
         .array(jwtSchema, says("must be a list of sources of tokens"))
         .prefault([])
         .describe("Whose tokens (JWT) are taken in place of a key. JWT_ACCESS_SECRET adds one for HS256."),
+      keys: z
+        .array(declaredKeySchema, says("must be a list of keys"))
+        .prefault([])
+        .describe("Keys of callers that are declared here, beside those of tollgate keys create."),
+      dataDir: text("must be the path of a folder")
+        .optional()
+        .describe(
+          "Folder of what must last: keys, what was spent of budgets. From this file's folder on; TOLLGATE_DATA_DIR overrides it. When not set: .tollgate where the gateway was started.",
+        ),
       adminToken: secretSource()
         .optional()
         .describe("Token for the console and the analytics API; without it they answer this machine only."),

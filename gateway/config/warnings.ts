@@ -17,6 +17,10 @@ function plainSecrets(written: unknown): string[] {
   };
   look(file.adminToken, "adminToken");
   look(file.metricsToken, "metricsToken");
+  const keys = Array.isArray(file.keys) ? file.keys : [];
+  keys.forEach((entry, index) => {
+    look(record(entry).key, `keys[${index}].key`);
+  });
   const sources = Array.isArray(file.jwt) ? file.jwt : [];
   sources.forEach((entry, index) => {
     look(record(entry).secret, `jwt[${index}].secret`);

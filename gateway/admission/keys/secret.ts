@@ -7,7 +7,7 @@ import type { FillRandom } from "../../../instrumentation/index.ts";
 export const secretPrefix = "tg-";
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const randomBytes = 32;
+const seedBytes = 32;
 /** 62^43 is the first power that holds 256 bits. */
 const bodyLength = 43;
 /** 62^6 holds the 32 bits of a CRC. */
@@ -17,7 +17,7 @@ const shape = new RegExp(`^${secretPrefix}[0-9A-Za-z]{${bodyLength + sumLength}}
 
 /** A new secret: `tg-`, 256 random bits in base62, and a check sum of those 43 characters. */
 export function newSecret(fillRandom: FillRandom): string {
-  const bytes = new Uint8Array(randomBytes);
+  const bytes = new Uint8Array(seedBytes);
   fillRandom(bytes);
   const body = base62(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), bodyLength);
   return `${secretPrefix}${body}${base62(BigInt(crc32(body)), sumLength)}`;

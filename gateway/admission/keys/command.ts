@@ -1,0 +1,144 @@
+// `tollgate keys`: makes, lists, revokes and rotates keys, beside a gateway that runs or without one.
+
+import type { FillRandom } from "../../../instrumentation/index.ts";
+import { type LoadOptions, load } from "../../config/load.ts";
+import { sentence } from "../../config/problem.ts";
+import { exit } from "../../exit.ts";
+import { DatabaseProblem } from "../../state/database.ts";
+import type { Key } from "../identity.ts";
+import { type KeysArguments, readArguments } from "./arguments.ts";
+import { described, timeText } from "./described.ts";
+import { LabelTaken } from "./key-store.ts";
+import { keyTable } from "./key-table.ts";
+import { AlreadyRevoked, DeclaredInConfig, type Keys, keys } from "./keys.ts";
+import { sqliteStore } from "./sqlite-store.ts";
+
+export interface KeysCommandOptions {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Environment and files, for tests; the process's own otherwise. */
+  readonly surroundings?: Omit<LoadOptions, "file" | "hasKeys">;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  readonly fillRandom: FillRandom;
+}
+
+const help = `tollgate keys: who may use the gateway
+
+Usage
+  tollgate keys create --label NAME [options]    make a key, and show its secret once
+  tollgate keys list [--json]
+  tollgate keys revoke ID|LABEL                  for good; a running gateway refuses it within a second
+  tollgate keys rotate ID|LABEL [--grace 1h]     a new secret for the same key; the old one stops, after the grace
+
+Options of create
+      --user NAME, --team NAME     whom its requests count for
+      --expires 30d|DATE           12h, 30d, 2w, 2027-01-31 (its beginning, UTC) or 2027-01-31T18:00:00Z
+      --models a,b*                the only models it may use; all when not given
+      --grant files,batches        besides inference: files, uploads, batches, fine_tuning, stored_responses,
+                                   vector_stores, realtime, other
+      --requests-per-minute N, --requests-per-day N, --tokens-per-minute N, --tokens-per-day N, --concurrent N
+      --budget 10/month            USD per day, week, month, or in total; again for another period
+      --priority N                 -100 to 100; a higher one goes first where requests wait
+
+Options
+  -c, --config FILE  configuration, which says where the data folder is (dataDir, TOLLGATE_DATA_DIR)
+      --json         print JSON instead of text
+`;
+
+/** Runs what follows `tollgate keys`. Resolves to the exit code; never rejects for what a user can get wrong. */
+export async function keysCommand(args: readonly string[], options: KeysCommandOptions): Promise<number> {
+  const { out, err, surroundings, now, fillRandom } = options;
+  const wanted = readArguments(args, now());
+  if ("fault" in wanted) {
+    err(`tollgate: ${wanted.fault}; see tollgate keys --help.\n`);
+    return exit.usage;
+  }
+  if (wanted.action === "help") {
+    out(help);
+    return exit.ok;
+  }
+  // Whether the gateway could start without a key is no question here: this is where it gets one.
+  const loaded = load({ ...surroundings, file: wanted.config, hasKeys: () => true });
+  if ("problems" in loaded) {
+    for (const problem of loaded.problems) err(`tollgate: ${sentence(problem)}\n`);
+    return exit.badConfig;
+  }
+  const { dataDir, keys: declared } = loaded.config;
+  const store = sqliteStore(dataDir);
+  try {
+    const ring = await keys({ store, now, fillRandom, declared });
+    out(await actions(wanted, ring, now));
+    return exit.ok;
+  } catch (error) {
+    if (!isTold(error)) throw error;
+    err(`tollgate: ${error.message}\n`);
+    return exit.failed;
+  } finally {
+    store.close();
+  }
+}
+
+class NoSuchKey extends Error {}
+
+const told = [DatabaseProblem, LabelTaken, AlreadyRevoked, DeclaredInConfig, NoSuchKey];
+const isTold = (error: unknown): error is Error => told.some((kind) => error instanceof kind);
+
+/** Does it, and gives what is to be printed. */
+async function actions(
+  wanted: Exclude<KeysArguments, { action: "help" }>,
+  ring: Keys,
+  now: () => number,
+): Promise<string> {
+  const shown = (key: Key) => described(key, ring.isDeclared(key.id), now());
+  const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
+  switch (wanted.action) {
+    case "create": {
+      const { key, secret } = await ring.create(wanted.wanted);
+      if (wanted.json) return json({ ...shown(key), secret });
+      return `${secret}\n${ofSecret}${nameOf(key)} is good ${until(key)}.\n`;
+    }
+    case "list": {
+      const all = ring.list().map(shown);
+      if (wanted.json) return json(all);
+      return all.length === 0 ? "There are no keys; make one with tollgate keys create --label NAME.\n" : keyTable(all);
+    }
+    case "revoke": {
+      const { id, revokedAt } = named(ring, wanted.name);
+      const key = await ring.revoke(id);
+      if (key === undefined) throw new NoSuchKey(unknown(wanted.name));
+      if (wanted.json) return json(shown(key));
+      return revokedAt === undefined
+        ? `${nameOf(key)} is revoked; a running gateway refuses it within a second.\n`
+        : `${nameOf(key)} was revoked before, at ${timeText(revokedAt)}.\n`;
+    }
+    case "rotate": {
+      const rotated = await ring.rotate(named(ring, wanted.name).id, wanted.graceSeconds);
+      if (rotated === undefined) throw new NoSuchKey(unknown(wanted.name));
+      const { key, secret } = rotated;
+      const oldEnds = now() + wanted.graceSeconds * 1_000;
+      if (wanted.json) return json({ ...shown(key), secret });
+      const old = wanted.graceSeconds === 0 ? "stops within a second" : `is good until ${timeText(oldEnds)}`;
+      return `${secret}\n${ofSecret}${nameOf(key)} has this secret now; the one before ${old}.\n`;
+    }
+  }
+}
+
+const ofSecret =
+  "Shown this once and kept nowhere. Clients send it as their API key (OPENAI_API_KEY, or Authorization: Bearer).\n";
+
+const nameOf = ({ id, label }: Key) => `Key ${label} (${id})`;
+const until = ({ expiresAt }: Key) =>
+  expiresAt === undefined ? "until it is revoked" : `until ${timeText(expiresAt)}`;
+const unknown = (name: string) => `There is no key ${JSON.stringify(name)}; see tollgate keys list.`;
+
+/** By id, by the label of one that is not revoked, else by that of the one that was made last. */
+function named(ring: Keys, name: string): Key {
+  const all = ring.list();
+  const folded = name.toLowerCase();
+  const labelled = all.filter(({ label }) => label.toLowerCase() === folded);
+  const key =
+    all.find(({ id }) => id === name) ?? labelled.find(({ revokedAt }) => revokedAt === undefined) ?? labelled.at(-1);
+  if (key === undefined) throw new NoSuchKey(unknown(name.startsWith("tg-") ? "tg-…" : name));
+  return key;
+}
