@@ -116,7 +116,7 @@ export async function gateway({
       name: backend.name,
       up: guard.up(backend.name),
       inflight: transport.inflight,
-      limit: backend.maxConnections,
+      limit: queue.limit,
       breaker: guard.state(backend.name),
       queue,
     })),

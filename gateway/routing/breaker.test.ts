@@ -179,6 +179,17 @@ describe("half-open", () => {
     expect([admits("a"), admits("a")]).toEqual([true, false]);
   });
 
+  test("trials that were under way when it opened again take no place afterwards", () => {
+    const { fail, wait, admits } = scene();
+    fail(3);
+    wait(5);
+    admits("a");
+    admits("a");
+    fail(1);
+    wait(10);
+    expect([admits("a"), admits("a"), admits("a")]).toEqual([true, true, false]);
+  });
+
   test("each failed trial opens it for twice as long, up to a minute", () => {
     const { fail, wait, state } = scene();
     fail(3);

@@ -151,19 +151,22 @@ test("no two checks of a backend are under way at a time, however long one takes
   expect(at.mostOpen).toBe(1);
 });
 
-test("stopped, it cuts off what is under way, says nothing of it, and asks no more", async () => {
-  const at = await server("hang");
-  const { verdicts, checks } = watch(checkedAt(at.origin));
-  await vi.waitFor(() => expect(at.open).toBe(1), soon);
-  checks.stop();
-  await vi.waitFor(() => expect(at.open).toBe(0), soon);
-  at.say(200);
-  // Another check of the same server shows that there was time for more of the first.
-  const other = await server(200);
-  watch(checkedAt(other.origin));
-  await vi.waitFor(() => expect(other.received.length).toBeGreaterThan(5), soon);
-  expect([at.received.length, verdicts]).toEqual([1, []]);
-});
+test.each(["hang", "halt"] as const)(
+  "stopped (%s), it cuts off what is under way, says nothing of it, and asks no more",
+  async (say) => {
+    const at = await server(say);
+    const { verdicts, checks } = watch(checkedAt(at.origin));
+    await vi.waitFor(() => expect(at.open).toBe(1), soon);
+    checks.stop();
+    await vi.waitFor(() => expect(at.open).toBe(0), soon);
+    at.say(200);
+    // Another check of the same server shows that there was time for more of the first.
+    const other = await server(200);
+    watch(checkedAt(other.origin));
+    await vi.waitFor(() => expect(other.received.length).toBeGreaterThan(5), soon);
+    expect([at.received.length, verdicts]).toEqual([1, []]);
+  },
+);
 
 test("a reload ends the checks that are gone, begins new ones, and lets the others go on", async () => {
   const [one, two] = [await server("hang"), await server(200)];

@@ -56,10 +56,10 @@ class Check {
   readonly #options: CheckOptions;
   readonly #url: string;
   readonly #hasKey: boolean;
-  readonly #stopping = new AbortController();
   /** One connection, and no wait for one that hangs: a check asks whether it can be reached, too. */
   readonly #agent: Agent;
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
   #failures = 0;
   /** Since the last failure, or the start: what an earlier check said of it may be over. */
   #successes = 0;
@@ -76,7 +76,7 @@ class Check {
   }
 
   stop(): void {
-    this.#stopping.abort();
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     void this.#agent.destroy();
   }
@@ -90,7 +90,7 @@ class Check {
   async run(): Promise<void> {
     const { settings, random } = this.#options;
     const healthy = await this.#ask();
-    if (this.#stopping.signal.aborted) return;
+    if (this.#isStopped) return;
     if (healthy !== undefined) this.#judge(healthy);
     this.#next(settings.every * (0.9 + 0.2 * random()));
   }
@@ -98,7 +98,7 @@ class Check {
   /** `undefined` where the answer says nothing of its health. */
   async #ask(): Promise<boolean | undefined> {
     const { one, settings } = this.#options;
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(settings.timeout * 1000)]);
+    const signal = AbortSignal.timeout(settings.timeout * 1000);
     try {
       const { statusCode, body } = await request(this.#url, {
         dispatcher: this.#agent,

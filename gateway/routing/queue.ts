@@ -1,7 +1,9 @@
 // A backend's admission queue: a bounded number of jobs runs, a bounded number waits for a bounded time, the rest is refused.
 import { GatewayError } from "../errors.ts";
-import { Link } from "./chain.ts";
-import { type Line, type Waiter, WaitingRoom } from "./waiting-room.ts";
+import { HeldSlot, type Job, type Slot, type SlotKeeper, type Waiting, WaitingJob } from "./slot.ts";
+import { WaitingRoom } from "./waiting-room.ts";
+
+export type { Job, Slot, Waiting };
 
 export interface QueueSettings {
   /** Jobs that run at a time. */
@@ -10,15 +12,6 @@ export interface QueueSettings {
   readonly size: number;
   /** Longest wait, seconds; 0: as long as its client does. */
   readonly timeout: number;
-}
-
-export interface Job {
-  /** Tenants take turns. */
-  readonly tenant: string;
-  /** Higher goes first. */
-  readonly priority: number;
-  /** In metrics. */
-  readonly operation: string;
 }
 
 /** Why a job had no slot. */
@@ -34,21 +27,6 @@ export interface QueueMeter {
   failed(why: QueueFailure): void;
 }
 
-/** The right to one request at the backend. */
-export interface Slot {
-  readonly isWaiting: false;
-  /** Gives it back, once; later calls change nothing. */
-  release(): void;
-}
-
-export interface Waiting {
-  readonly isWaiting: true;
-  /** Rejects with GatewayError queue_timeout, or with what `leave` was given. */
-  readonly slot: Promise<Slot>;
-  /** The client left, or the gateway goes down. Once the slot was given it changes nothing: whoever awaits it has it, and gives it back. */
-  leave(why: Error): void;
-}
-
 export interface BackendQueue {
   /** A slot at once, or a place among those who wait for one. Throws GatewayError queue_full. */
   enter(job: Job): Slot | Waiting;
@@ -56,6 +34,8 @@ export interface BackendQueue {
   readonly depth: number;
   /** Slots that are held. */
   readonly active: number;
+  /** Slots that may be held at a time. */
+  readonly limit: number;
   /** New limits: waiting jobs keep their place, and what runs goes on. */
   configure(settings: QueueSettings): void;
 }
@@ -75,7 +55,7 @@ const latest = 60;
 /** What one job counts for in the average of their durations. */
 const newest = 0.05;
 
-class Queue implements BackendQueue {
+class Queue implements BackendQueue, SlotKeeper {
   readonly now: () => number;
   readonly #meter: QueueMeter;
   readonly #room = new WaitingRoom<WaitingJob>();
@@ -98,6 +78,10 @@ class Queue implements BackendQueue {
 
   get active(): number {
     return this.#active;
+  }
+
+  get limit(): number {
+    return this.#settings.maxConcurrent;
   }
 
   enter(job: Job): Slot | Waiting {
@@ -196,55 +180,3 @@ const reasonOf = (why: Error): QueueFailure =>
   why instanceof GatewayError && (why.kind === "queue_timeout" || why.kind === "shutting_down")
     ? why.kind
     : "abandoned";
-
-class HeldSlot implements Slot {
-  readonly isWaiting = false;
-  readonly #operation: string;
-  readonly #startedAt: number;
-  #queue: Queue | undefined;
-
-  constructor(queue: Queue, operation: string, startedAt: number) {
-    this.#queue = queue;
-    this.#operation = operation;
-    this.#startedAt = startedAt;
-  }
-
-  release(): void {
-    const queue = this.#queue;
-    this.#queue = undefined;
-    queue?.released(this.#operation, this.#startedAt);
-  }
-}
-
-class WaitingJob implements Waiting, Waiter<WaitingJob> {
-  readonly isWaiting = true;
-  readonly tenant: string;
-  readonly priority: number;
-  readonly operation: string;
-  readonly enteredAt: number;
-  readonly inLine: Link<WaitingJob>;
-  readonly inOrder: Link<WaitingJob>;
-  line: Line<WaitingJob> | undefined = undefined;
-  readonly slot: Promise<Slot>;
-  readonly resolve: (slot: Slot) => void;
-  readonly reject: (why: Error) => void;
-  readonly #queue: Queue;
-
-  constructor(queue: Queue, { tenant, priority, operation }: Job, enteredAt: number) {
-    this.#queue = queue;
-    this.tenant = tenant;
-    this.priority = priority;
-    this.operation = operation;
-    this.enteredAt = enteredAt;
-    this.inLine = new Link<WaitingJob>(this);
-    this.inOrder = new Link<WaitingJob>(this);
-    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    this.slot = promise;
-    this.resolve = resolve;
-    this.reject = reject;
-  }
-
-  leave(why: Error): void {
-    this.#queue.left(this, why);
-  }
-}
