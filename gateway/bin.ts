@@ -14,8 +14,10 @@ if (Number(process.versions.node.split(".")[0]) < 24) {
     out: (text: string) => process.stdout.write(text),
     err: (text: string) => process.stderr.write(text),
   };
-  import("./command.ts")
-    .then((loaded) => loaded.command(process.argv.slice(2), output))
+  Promise.all([import("./command.ts"), import("node:crypto")])
+    .then(([loaded, { randomFillSync }]) =>
+      loaded.command(process.argv.slice(2), { ...output, now: Date.now, fillRandom: (bytes) => randomFillSync(bytes) }),
+    )
     .then((code) => {
       // Not process.exit at once: what was written to a pipe may still be on its way.
       process.exitCode = code;

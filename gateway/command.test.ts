@@ -1,10 +1,13 @@
 // The command line: what is printed where, and with which exit code.
+import { randomFillSync } from "node:crypto";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { command } from "./command.ts";
 import { packageVersion } from "./version.ts";
 
 const testdata = join(import.meta.dirname, "config/testdata");
+
+const chance = { now: () => 0, fillRandom: randomFillSync };
 
 const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
   const told = { out: "", err: "" };
@@ -18,6 +21,7 @@ const run = async (args: readonly string[], env: Readonly<Record<string, string>
     },
     surroundings: { env, cwd: testdata },
     serve,
+    ...chance,
   });
   return { ...told, code, serve };
 };
@@ -41,12 +45,14 @@ it.each([
   [["chek"], "tollgate: unknown command chek, did you mean check; see tollgate --help.\n"],
   [["dance"], "tollgate: unknown command dance; see tollgate --help.\n"],
   [["serve", "--confg", "x"], "tollgate: unknown option --confg, did you mean --config; see tollgate --help.\n"],
+  [["--json", "keys"], "tollgate: keys goes before its options, as in tollgate keys list; see tollgate --help.\n"],
+  [["keyz"], "tollgate: unknown command keyz, did you mean keys; see tollgate --help.\n"],
   [["serve", "-x"], "tollgate: unknown option -x; see tollgate --help.\n"],
   [["serve", "--config"], "tollgate: --config needs a file after it; see tollgate --help.\n"],
   [["serve", "--config="], "tollgate: --config needs a file after it; see tollgate --help.\n"],
   [["check", "--json=yes"], "tollgate: --json takes no value; see tollgate --help.\n"],
   [["serve", "--json"], "tollgate: --json goes with check only; see tollgate --help.\n"],
-  [["--json"], "tollgate: no command given: serve or check; see tollgate --help.\n"],
+  [["--json"], "tollgate: no command given: serve, check or keys; see tollgate --help.\n"],
   [
     ["serve", "my.yaml"],
     "tollgate: serve takes no further arguments; name a file with --config; see tollgate --help.\n",
@@ -61,7 +67,7 @@ it("serve hands its file on and returns the exit code of the run", async () => {
   const { serve, code } = await run(["serve", "--config", "a.yaml"]);
   expect([serve.mock.calls, code]).toEqual([[[{ configFile: "a.yaml" }]], 0]);
   expect((await run(["serve"])).serve.mock.calls).toEqual([[{}]]);
-  const failing = await command(["serve"], { out: vi.fn(), err: vi.fn(), serve: async () => 78 });
+  const failing = await command(["serve"], { out: vi.fn(), err: vi.fn(), serve: async () => 78, ...chance });
   expect(failing).toBe(78);
 });
 

@@ -1,5 +1,8 @@
 // The `tollgate` command: reads its arguments, does what they say, and returns an exit code.
 import { parseArgs } from "node:util";
+import type { FillRandom } from "../instrumentation/index.ts";
+import { keysCommand } from "./admission/keys/command.ts";
+import { holdsKeys } from "./admission/keys/sqlite-store.ts";
 import { report, reportText } from "./check.ts";
 import { type LoadOptions, load, usualFile } from "./config/load.ts";
 import { nearest } from "./config/nearest.ts";
@@ -14,7 +17,11 @@ interface Output {
 
 export interface CommandOptions extends Output {
   /** Environment and files, for tests; the process's own otherwise. */
-  readonly surroundings?: Omit<LoadOptions, "file">;
+  readonly surroundings?: Omit<LoadOptions, "file" | "hasKeys">;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Cryptographically good random bytes. */
+  readonly fillRandom: FillRandom;
   /** Runs the gateway until it ends; resolves to the exit code. */
   readonly serve?: (options: { configFile?: string }) => Promise<number>;
 }
@@ -24,6 +31,7 @@ const help = `tollgate: a gateway between OpenAI clients and OpenAI-compatible b
 Usage
   tollgate serve [--config FILE]          run the gateway until SIGTERM or Ctrl-C
   tollgate check [--config FILE] [--json] say what would be served, without serving it
+  tollgate keys create | list | revoke | rotate   who may use it; see tollgate keys --help
   tollgate --help | --version
 
 Options
@@ -35,7 +43,7 @@ Options
 Environment
   OPENAI_API_KEY, OPENAI_BASE_URL, DEEPSEEK_API_KEY, DEEPSEEK_BASE_URL   backends without a file
   HOST, PORT, METRICS_HOST, METRICS_PORT, LOG_LEVEL, ENABLE_METRICS     go before the file
-  TOLLGATE_CONFIG, TOLLGATE_ADMIN_TOKEN, TOLLGATE_METRICS_TOKEN, TOLLGATE_ALLOW_ANONYMOUS
+  TOLLGATE_CONFIG, TOLLGATE_DATA_DIR, TOLLGATE_ADMIN_TOKEN, TOLLGATE_METRICS_TOKEN, TOLLGATE_ALLOW_ANONYMOUS
   SENTRY_DSN, SENTRY_ENVIRONMENT, SENTRY_ENABLED, OTEL_*
 
 Exit codes
@@ -45,7 +53,7 @@ Exit codes
   ${exit.badConfig}  wrong configuration
 `;
 
-const commands = ["serve", "check"] as const;
+const commands = ["serve", "check", "keys"] as const;
 const options = {
   config: { type: "string", short: "c" },
   json: { type: "boolean" },
@@ -56,8 +64,12 @@ const options = {
 /** Runs one command line, without the program's own name. Never throws for a wrong one. */
 export async function command(
   args: readonly string[],
-  { out, err, surroundings, serve }: CommandOptions,
+  { out, err, surroundings, serve, now, fillRandom }: CommandOptions,
 ): Promise<number> {
+  const [first, ...others] = args;
+  if (first === "keys") {
+    return keysCommand(others, { out, err, now, fillRandom, ...(surroundings && { surroundings }) });
+  }
   const read = readArguments(args);
   if ("fault" in read) {
     err(`tollgate: ${read.fault}; see tollgate --help.\n`);
@@ -75,14 +87,14 @@ export async function command(
   const named = values.config === undefined ? {} : { configFile: values.config };
   if (name === "serve") return (serve ?? (await import("./main.ts")).serve)(named);
 
-  const told = report(load({ ...surroundings, file: values.config }));
+  const told = report(load({ ...surroundings, file: values.config, hasKeys: ({ dataDir }) => holdsKeys(dataDir) }));
   if (values.json) out(`${JSON.stringify(told, undefined, 2)}\n`);
   else (told.ok ? out : err)(reportText(told));
   return told.ok ? exit.ok : exit.badConfig;
 }
 
 interface Arguments {
-  readonly name: (typeof commands)[number] | undefined;
+  readonly name: Exclude<(typeof commands)[number], "keys"> | undefined;
   readonly values: {
     readonly config?: string;
     readonly json?: boolean;
@@ -114,13 +126,14 @@ function readArguments(args: readonly string[]): Arguments | { readonly fault: s
   const values = parsed.values as Arguments["values"];
   if (name === undefined) {
     const idle = values.help || values.version ? undefined : parsed.tokens.find(({ kind }) => kind === "option");
-    return idle === undefined ? { name: undefined, values } : { fault: "no command given: serve or check" };
+    return idle === undefined ? { name: undefined, values } : { fault: "no command given: serve, check or keys" };
   }
   const known = commands.find((one) => one === name);
   if (known === undefined) {
     const meant = nearest(name, commands);
     return { fault: `unknown command ${name}${meant === undefined ? "" : `, did you mean ${meant}`}` };
   }
+  if (known === "keys") return { fault: "keys goes before its options, as in tollgate keys list" };
   if (rest.length > 0) return { fault: `${known} takes no further arguments; name a file with --config` };
   if (values.json && known !== "check") return { fault: "--json goes with check only" };
   return { name: known, values };

@@ -152,7 +152,9 @@ export async function keys({ store, now, fillRandom, declared = [] }: KeysOption
     },
     list: () => [
       ...fromConfig.map(({ key }) => key),
-      ...[...known.values()].map(({ key }) => key).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
+      ...[...known.values()]
+        .map(({ key }) => key)
+        .sort((a, b) => a.createdAt - b.createdAt || (a.label < b.label ? -1 : 1)),
     ],
     isDeclared,
     async create(wanted) {

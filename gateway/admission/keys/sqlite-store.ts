@@ -109,3 +109,15 @@ function statements(database: DatabaseSync) {
     replace: database.prepare("UPDATE keys SET label = ?, revoked = ?, document = ? WHERE id = ?"),
   };
 }
+
+/** Whether a data folder holds any key, in whatever state. True where that cannot be told: what opens the keys says why. */
+export function holdsKeys(folder: string): boolean {
+  try {
+    const database = openExisting(folder);
+    const row = database?.prepare("SELECT 1 FROM keys").get();
+    database?.close();
+    return row !== undefined;
+  } catch {
+    return true;
+  }
+}
