@@ -5,7 +5,7 @@ import { type BreakerState, Circuit } from "./circuit.ts";
 export type { BreakerState };
 
 /** What a circuit depends on. */
-export type Guarded = Pick<Backend, "name" | "baseUrl" | "key" | "breaker" | "healthCheck">;
+type Guarded = Pick<Backend, "name" | "baseUrl" | "key" | "breaker" | "healthCheck">;
 
 /** A backend that is not configured is open, down, and never admitted. */
 export interface Breaker {
