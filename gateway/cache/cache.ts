@@ -1,6 +1,7 @@
 // The response cache: keeps answers under the present settings, and nothing at all where there are none.
 import type { CacheSettings } from "../config/config.ts";
 import { decoded, type Entry, encoded } from "./entry.ts";
+import { Flights } from "./flights.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { CacheStore } from "./store.ts";
 
@@ -13,6 +14,7 @@ export interface CacheOptions {
 
 export class ResponseCache {
   readonly options: CacheOptions;
+  readonly flights = new Flights();
   #settings: CacheSettings | undefined;
   #store: CacheStore | undefined;
 

@@ -18,7 +18,7 @@ export interface RecordingOptions {
   /** Unix milliseconds. */
   readonly wall: () => number;
   /** Told once how it went: the answer to keep, or nothing, as soon as that is known. Must not throw. */
-  readonly ended: (entry: Entry | undefined) => void;
+  readonly ended: (entry: Entry | undefined, isTooLarge: boolean) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -38,9 +38,10 @@ export class Recording implements Witness {
   }
 
   begins({ status, contentType, contentLength, crossing }: ReceivedHead, rewritten: boolean): boolean {
-    this.#isOn = !this.#isOver && status === 200 && Number(contentLength ?? 0) <= this.#options.maxBytes;
+    this.#isOn = !this.#isOver && status === 200;
     this.#length = 0;
     this.#ends.length = 0;
+    if (this.#isOn && Number(contentLength ?? 0) > this.#options.maxBytes) this.#end(undefined, true);
     if (!this.#isOn) return false;
     this.#isStream = contentType === "text/event-stream";
     this.#headers = [];
@@ -55,7 +56,7 @@ export class Recording implements Witness {
     if (!this.#isOn || bytes.length === 0) return;
     const length = this.#length + bytes.length;
     if (length + this.#ends.length * bytesPerEnd > this.#options.maxBytes) {
-      this.#end(undefined);
+      this.#end(undefined, true);
       return;
     }
     try {
@@ -96,11 +97,11 @@ export class Recording implements Witness {
     this.#bytes = grown;
   }
 
-  #end(entry: Entry | undefined): void {
+  #end(entry: Entry | undefined, isTooLarge = false): void {
     this.#isOver = true;
     this.#isOn = false;
     this.#bytes = empty;
-    this.#options.ended(entry);
+    this.#options.ended(entry, isTooLarge);
   }
 }
 
