@@ -77,9 +77,7 @@ export function fleet({
     upstreams,
     breaker,
     standing: {
-      busy: ({ upstream: { backend, queue } }) =>
-        (queue.active + queue.depth) /
-        Math.min(backend.maxConcurrent ?? backend.maxConnections, backend.maxConnections),
+      busy: ({ upstream: { queue } }) => (queue.active + queue.depth) / queue.limit,
       latency: latency.expected,
       price: askingPrice(config.prices, wall),
       random,

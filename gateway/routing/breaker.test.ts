@@ -259,34 +259,6 @@ describe("a health check", () => {
   });
 });
 
-describe("a rate limit", () => {
-  test("leaves a backend alone for as long as it asked, and it stays up and closed", () => {
-    const { cooldown, wait, admits, mayAdmit, state, up, isCooling, retryAfterSeconds } = scene();
-    cooldown("a", 7);
-    cooldown("a", 2);
-    wait(6.9);
-    expect([admits("a"), mayAdmit("a"), state("a"), up("a"), isCooling("a")]).toEqual([
-      false,
-      false,
-      "closed",
-      true,
-      true,
-    ]);
-    expect([retryAfterSeconds(["a"]), admits("b"), isCooling("b")]).toEqual([1, true, false]);
-    wait(0.1);
-    expect([admits("a"), isCooling("a")]).toEqual([true, false]);
-  });
-
-  test("is obeyed for a minute at most", () => {
-    const { cooldown, wait, admits } = scene();
-    cooldown("a", 86_400);
-    wait(59.999);
-    expect(admits("a")).toBe(false);
-    wait(0.001);
-    expect(admits("a")).toBe(true);
-  });
-});
-
 describe("a reload", () => {
   test("keeps what is known of the backends that stay, and forgets the others", () => {
     const seen = breaker({ backends: [guarded("a"), guarded("b")], now: () => 0 });
@@ -310,19 +282,12 @@ describe("a reload", () => {
 });
 
 test("a backend that is not configured is down, and news of it changes nothing", () => {
-  const { fail, succeed, admits, mayAdmit, forgo, cooldown, checked, isCooling, state, up } = scene();
+  const { fail, succeed, admits, mayAdmit, forgo, checked, state, up } = scene();
   succeed(1, "ghost");
   fail(9, "ghost");
   forgo("ghost");
-  cooldown("ghost", 9);
   checked("ghost", true);
-  expect([state("ghost"), up("ghost"), admits("ghost"), mayAdmit("ghost"), isCooling("ghost")]).toEqual([
-    "open",
-    false,
-    false,
-    false,
-    false,
-  ]);
+  expect([state("ghost"), up("ghost"), admits("ghost"), mayAdmit("ghost")]).toEqual(["open", false, false, false]);
   expect(up("a") && up("b")).toBe(true);
 });
 

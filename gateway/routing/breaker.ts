@@ -26,12 +26,8 @@ export interface Breaker {
   observe(backend: string, ok: boolean): void;
   /** The verdict of its health check, when that changes. */
   checked(backend: string, healthy: boolean): void;
-  /** It limits our rate and asks to be left alone for so many seconds. That is no failure of it, so it stays up. */
-  cooldown(backend: string, seconds: number): void;
-  /** Usable: closed or half-open, even where it cools down. */
+  /** Usable: closed or half-open. */
   up(backend: string): boolean;
-  /** It is left alone only because of its rate limit. */
-  isCooling(backend: string): boolean;
   /** When the first of these may be asked, for a client's Retry-After: whole seconds, 1 to 60. */
   retryAfterSeconds(backends: readonly string[]): number;
   /** The backends of a new configuration: what is known of those that stay is kept, unless their address, key or breaker changed. */
@@ -74,9 +70,7 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
     forgo: (backend) => circuitOf(backend)?.forgo(),
     observe: (backend, ok) => circuitOf(backend)?.observe(ok, now()),
     checked: (backend, healthy) => circuitOf(backend)?.checked(healthy, now()),
-    cooldown: (backend, seconds) => circuitOf(backend)?.cool(seconds, now()),
     up: (backend) => circuitOf(backend)?.isUp(now()) ?? false,
-    isCooling: (backend) => circuitOf(backend)?.isCooling(now()) ?? false,
     retryAfterSeconds(names) {
       const at = now();
       let soonest = 60_000;

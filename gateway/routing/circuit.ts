@@ -8,8 +8,6 @@ export type BreakerState = "closed" | "open" | "half_open";
 const longestOpen = 60;
 /** Failures further apart than this are not in a row. Longer than a backend that hangs takes to fail. */
 const inARowMillis = 900_000;
-/** A backend is left alone for no longer than this because of its rate limit, seconds; then one answer tells more. */
-const longestCooldown = 60;
 
 export class Circuit {
   readonly settings: BreakerSettings;
@@ -26,7 +24,6 @@ export class Circuit {
   #lastTrialAt = 0;
   /** The health check's word. */
   #isSick = false;
-  #coolUntil = 0;
 
   constructor(settings: BreakerSettings) {
     this.settings = settings;
@@ -45,7 +42,6 @@ export class Circuit {
 
   /** Whether a request may go now. */
   mayAdmit(at: number): boolean {
-    if (at < this.#coolUntil) return false;
     switch (this.state(at)) {
       case "closed":
         return true;
@@ -98,18 +94,9 @@ export class Circuit {
     if (healthy && this.#isOpen) this.#openUntil = Math.min(this.#openUntil, at);
   }
 
-  cool(seconds: number, at: number): void {
-    this.#coolUntil = Math.max(this.#coolUntil, at + Math.min(seconds, longestCooldown) * 1000);
-  }
-
-  isCooling(at: number): boolean {
-    return at < this.#coolUntil && this.isUp(at);
-  }
-
   /** Milliseconds until a request may go there; 0 where one may, or where only a trial's end is waited for. */
   wait(at: number): number {
-    const open = this.#isOpen ? this.#openUntil - at : 0;
-    return Math.max(0, open, this.#coolUntil - at);
+    return Math.max(0, this.#isOpen ? this.#openUntil - at : 0);
   }
 
   /** Opened again soon after it closed, it stays open for twice as long as before. */
