@@ -20,7 +20,7 @@ export interface Doors {
 const none: readonly string[] = [];
 
 /** What a page's script may read of an answer, besides the usual. */
-const exposed = "x-request-id, x-tollgate-backend, server-timing, retry-after";
+const exposed = "x-request-id, x-tollgate-backend, x-tollgate-cache, age, server-timing, retry-after";
 
 /** What proxies add to the requests that they pass on. */
 const forwardedBy = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];

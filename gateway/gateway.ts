@@ -135,7 +135,7 @@ export async function gateway({
     });
 
   const cache = new ResponseCache({ wall: clock.wall, failed: (error) => telemetry.troubled("cache", error) });
-  cache.configure(config.cache);
+  cache.configure(config);
   const forwardOptions: ForwardOptions = {
     setting: () => setting,
     allowance: allowance?.allowance,
@@ -206,7 +206,7 @@ export async function gateway({
       guard.follow(next.backends);
       waiting.follow(next.backends);
       allowance?.allowance.configure(settingsOf(next));
-      cache.configure(next.cache);
+      cache.configure(next);
       setting = makeSetting(next, before);
       checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);

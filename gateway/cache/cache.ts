@@ -1,9 +1,13 @@
 // The response cache: keeps answers under the present settings, and nothing at all where there are none.
-import type { CacheSettings } from "../config/config.ts";
+import type { CacheSettings, Config } from "../config/config.ts";
+import { redis } from "../state/redis.ts";
 import { decoded, type Entry, encoded } from "./entry.ts";
 import { Flights } from "./flights.ts";
 import { MemoryStore } from "./memory-store.ts";
+import { RedisStore } from "./redis-store.ts";
 import type { CacheStore } from "./store.ts";
+
+export type CacheConfig = Pick<Config, "cache" | "redis">;
 
 export interface CacheOptions {
   /** Unix milliseconds. */
@@ -28,20 +32,29 @@ export class ResponseCache {
   }
 
   /** Takes on settings. What is kept stays, unless there is to be no cache any more, or another store. */
-  configure(settings: CacheSettings | undefined): void {
+  configure({ cache: settings, redis }: CacheConfig): void {
     const isOther = settings?.store !== this.#settings?.store;
     this.#settings = settings;
     if (isOther) this.#drop();
     if (settings === undefined) return;
-    this.#store ??= this.#opened(settings);
+    this.#store ??= this.#opened(settings, redis?.url);
     this.#store.resize(settings.maxBytes);
   }
 
-  /** Throws, or rejects, where the store is away or what it holds is no answer. */
+  /** Throws, or rejects, where the store is away. What is no answer is told of, and is none. */
   read(key: string): Entry | undefined | Promise<Entry | undefined> {
     const found = this.#store?.get(key);
-    if (found instanceof Promise) return found.then(entryIn);
-    return entryIn(found);
+    return found instanceof Promise ? found.then((bytes) => this.#entryIn(bytes)) : this.#entryIn(found);
+  }
+
+  #entryIn(bytes: Buffer | undefined): Entry | undefined {
+    if (bytes === undefined) return undefined;
+    try {
+      return decoded(bytes);
+    } catch (error) {
+      this.options.failed(error);
+      return undefined;
+    }
   }
 
   /** Never throws; a failure is told of. */
@@ -64,8 +77,14 @@ export class ResponseCache {
     await store?.close();
   }
 
-  #opened({ maxBytes }: CacheSettings): CacheStore {
-    return new MemoryStore({ maxBytes, wall: this.options.wall });
+  /** Redis is reached at the address that was configured when it was first wanted. */
+  #opened({ store, maxBytes, maxEntryBytes }: CacheSettings, url: string | undefined): CacheStore {
+    const { wall, failed } = this.options;
+    if (store === "memory" || url === undefined) return new MemoryStore({ maxBytes, wall });
+    return new RedisStore({
+      redis: redis({ url, failed }),
+      maxEntryBytes: () => this.#settings?.maxEntryBytes ?? maxEntryBytes,
+    });
   }
 
   #drop(): void {
@@ -73,5 +92,3 @@ export class ResponseCache {
     this.#store = undefined;
   }
 }
-
-const entryIn = (bytes: Buffer | undefined): Entry | undefined => (bytes === undefined ? undefined : decoded(bytes));

@@ -32,10 +32,11 @@ export function encoded({ body, ...told }: Entry): Buffer {
   return bytes;
 }
 
-/** The entry in these bytes, whose body is a view of them. Throws a RangeError or SyntaxError where they hold none. */
+/** The entry in these bytes, whose body is a view of them. Throws where they hold none. */
 export function decoded(bytes: Buffer): Entry {
   const start = lengthBytes + bytes.readUInt32BE(0);
   if (start > bytes.length) throw new RangeError("a cached answer is cut short");
   const told = JSON.parse(bytes.toString("utf8", lengthBytes, start)) as Told;
+  if (!Array.isArray(told.headers) || !Array.isArray(told.ends)) throw new TypeError("a cached answer is none");
   return { ...told, body: bytes.subarray(start) };
 }
