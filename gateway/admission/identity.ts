@@ -1,5 +1,6 @@
 // Who a request comes from, as far as the gateway has proof of it: the one thing that limits and grants are decided by.
 import type { Caller } from "../../instrumentation/index.ts";
+import type { SystemPrompt } from "../rewrite/system-prompt.ts";
 
 /** What a key may use besides inference; each word is a family of endpoints. */
 export type Grant =
@@ -53,6 +54,8 @@ export interface Key {
   readonly budgets: readonly BudgetSettings[];
   /** In a backend's queue: higher goes first. 0 for an ordinary key. */
   readonly priority: number;
+  /** Put into every chat and response under this key, before what a route puts there. */
+  readonly systemPrompt?: SystemPrompt;
 }
 
 /** Proven, never claimed: a request's `user` field has no place here. */

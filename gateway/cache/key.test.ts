@@ -58,6 +58,14 @@ describe("apart", () => {
     expect(key(other)).not.toBe(key(body));
   });
 
+  test("a key's own system prompt, across keys, too", () => {
+    const plain = of("a").identity;
+    const prompted = { ...plain, key: testKey("a", { systemPrompt: { mode: "prepend", text: "x" } }) };
+    const shared = (identity: KeyParts["identity"]) => key(body, { acrossKeys: true, identity });
+    expect(shared(plain)).toBe(shared(of("b").identity));
+    expect(shared(prompted)).not.toBe(shared(plain));
+  });
+
   test("digits that a number of JavaScript does not hold", () => {
     expect(key('{"seed":9007199254740993}')).not.toBe(key('{"seed":9007199254740992}'));
   });

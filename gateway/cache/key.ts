@@ -3,7 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Identity, tenantOf } from "../admission/identity.ts";
 import { stringEnd } from "../json-members.ts";
-import type { Route } from "../routing/route.ts";
+import { promptsOf, type Route } from "../routing/route.ts";
 import type { Members } from "./rules.ts";
 
 /** Another form of keys or entries takes another version, so that old ones are never met. */
@@ -42,7 +42,7 @@ export interface KeyParts {
  * | --- | --- |
  * | the tenant: key, else user, else nobody; nothing with `acrossKeys` | answers never cross from one caller to another |
  * | the client's own credential, where a target of the route gets it; also with `acrossKeys` | another account, another answer |
- * | route and system prompt | an alias or prompt that changes is another question |
+ * | route and system prompts, the route's and the key's | an alias or prompt that changes is another question |
  * | path, query, `openai-beta` | the operation, and the form that the answer takes |
  * | each member of the body by name, in order of names | the question itself: `model` as asked for, `stream` and `stream_options` too |
  *
@@ -58,8 +58,12 @@ export function keyOf({ identity, acrossKeys, route, path, query, headers, membe
     for (const name of credentials) add(digest, String(headers[name] ?? ""));
   }
   add(digest, route.name);
-  add(digest, route.systemPrompt?.mode ?? "");
-  add(digest, route.systemPrompt?.text ?? "");
+  const prompts = promptsOf(route, identity);
+  add(digest, String(prompts.length));
+  for (const { mode, text } of prompts) {
+    add(digest, mode);
+    add(digest, text);
+  }
   add(digest, path);
   add(digest, query);
   add(digest, String(headers["openai-beta"] ?? ""));

@@ -12,7 +12,7 @@ import { askedWait, wait } from "./backoff.ts";
 import { errorText, rejectsStreamOptions } from "./held.ts";
 import { Itinerary } from "./itinerary.ts";
 import { mayRepeat, needsAnother, type Repeatable, repeatable } from "./repeat.ts";
-import type { Route, Target } from "./route.ts";
+import { promptsOf, type Route, type Target } from "./route.ts";
 import { Turn } from "./turn.ts";
 
 /** Why a target gave no answer. */
@@ -219,10 +219,10 @@ class Journey {
 
   /** The body for a target; `undefined` where the client's own goes as it is. */
   #bodyFor({ model }: Target, withUsage: boolean): Buffer | undefined {
-    const { passage, taken } = this.#sending;
-    const { systemPrompt } = this.#route;
+    const { passage, taken, identity } = this.#sending;
+    const prompts = promptsOf(this.#route, identity);
     const renamed = model === this.#facts.model ? undefined : model;
-    if (renamed === undefined && systemPrompt === undefined && !withUsage) return undefined;
+    if (renamed === undefined && prompts.length === 0 && !withUsage) return undefined;
     if (taken.json === undefined) {
       if (renamed === undefined) return undefined;
       throw new GatewayError(
@@ -232,7 +232,6 @@ class Journey {
       );
     }
     const { operation } = passage.receiver;
-    const prompts = systemPrompt === undefined ? [] : [systemPrompt];
     const { body, systemPromptApplied } = rewritten(taken.json, { model: renamed, prompts, withUsage, operation });
     if (systemPromptApplied) passage.draft.systemPromptApplied = true;
     return body;

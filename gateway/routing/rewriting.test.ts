@@ -3,9 +3,11 @@ import { describe, expect, test } from "vitest";
 import { errorAnswer } from "../testing/answers.ts";
 import { good, goodBody } from "../testing/good-backend.ts";
 import type { Field } from "../testing/http-wire.ts";
+import { keyRing } from "../testing/key-ring.ts";
 import { chatRequest } from "../testing/payloads.ts";
 import { rawRequest } from "../testing/raw-client.ts";
-import { type RouteInWords, routedScene } from "../testing/routed-scene.ts";
+import { noRetries, type RouteInWords, routedScene } from "../testing/routed-scene.ts";
+import { scene } from "../testing/scene.ts";
 
 const model = "alias";
 const one = (route: Partial<RouteInWords>) =>
@@ -63,6 +65,24 @@ describe("the operator's prompt", () => {
     const got = await stage.post("/chat/completions", { model, messages: [own, user] });
     for (const name of ["a", "b"]) expect(stage.place(name).received[0]?.json()).toEqual({ model, messages: expected });
     expect(await stage.exchangeOf(got)).toMatchObject({ systemPromptApplied: true, messageCount: 2 });
+  });
+
+  test("of a key goes in before the route's, which has the last word", async () => {
+    const keys = keyRing();
+    const secret = keys.add("k1", { systemPrompt: { mode: "replace", text: "The key's." } });
+    const route = {
+      model,
+      strategy: "priority",
+      targets: [{ backend: "fake", weight: 1, timeouts: {} }],
+      retries: noRetries,
+      systemPrompt: { mode: "prepend", text: "Ours." },
+    } as const;
+    await using stage = await scene({ script: [good("fake")], admitting: { keys }, config: { routes: [route] } });
+    await stage.post("/chat/completions", { model, messages: [own, user] }, [["Authorization", `Bearer ${secret}`]]);
+    expect(stage.backend.received[0]?.json()).toMatchObject({
+      messages: [ours, { role: "system", content: "The key's." }, user],
+    });
+    expect((await stage.onlyExchange()).systemPromptApplied).toBe(true);
   });
 
   test("stands in the record only where it went out", async () => {

@@ -1,4 +1,5 @@
 // A route: which backends may answer for a model, in what order, and what is done when one of them fails.
+import type { Identity } from "../admission/identity.ts";
 import type { CacheMode, RetrySettings, RouteConfig, Timeouts } from "../config/config.ts";
 import type { Upstream } from "../fleet.ts";
 import type { SystemPrompt } from "../rewrite/system-prompt.ts";
@@ -25,4 +26,12 @@ export interface Route {
   readonly systemPrompt: SystemPrompt | undefined;
   /** `off` when absent. */
   readonly cache?: CacheMode;
+}
+
+const none: readonly SystemPrompt[] = [];
+
+/** The prompts that go into a request, the key's first, so that the route has the last word. */
+export function promptsOf({ systemPrompt }: Route, { key }: Identity): readonly SystemPrompt[] {
+  if (systemPrompt === undefined && key?.systemPrompt === undefined) return none;
+  return [key?.systemPrompt, systemPrompt].filter((prompt) => prompt !== undefined);
 }
