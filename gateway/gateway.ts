@@ -134,8 +134,7 @@ export async function gateway({
       draining: ready && draining,
     });
 
-  const cache = new ResponseCache({ wall: clock.wall, failed: (error) => telemetry.troubled("cache", error) });
-  cache.configure(config);
+  const cache = new ResponseCache({ config, wall: clock.wall, failed: (error) => telemetry.troubled("cache", error) });
   const forwardOptions: ForwardOptions = {
     setting: () => setting,
     allowance: allowance?.allowance,
@@ -223,9 +222,8 @@ export async function gateway({
       api.destroy();
       ids.flush();
       await telemetry.shutdown();
-      await cache.close();
       opsPort.destroy();
-      await Promise.all([closed, close()]);
+      await Promise.all([closed, close(), cache.close()]);
     },
     abort() {
       checks.stop();

@@ -10,6 +10,8 @@ import type { CacheStore } from "./store.ts";
 export type CacheConfig = Pick<Config, "cache" | "redis">;
 
 export interface CacheOptions {
+  /** What it begins with. */
+  readonly config: CacheConfig;
   /** Unix milliseconds. */
   readonly wall: () => number;
   /** Told of each time that the store, or the cache itself, failed; the traffic goes on without it. */
@@ -24,6 +26,7 @@ export class ResponseCache {
 
   constructor(options: CacheOptions) {
     this.options = options;
+    this.configure(options.config);
   }
 
   /** `undefined`: there is no cache. */

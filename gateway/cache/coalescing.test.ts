@@ -127,7 +127,7 @@ test("where the answer is too large to be kept, all ask for themselves at once",
   const headers = [["Content-Type", "application/json"]] as const;
   // The first one's answer is not over when the others are let go.
   const first = answer({ headers, body: [large.slice(0, 400), held.closed, large.slice(400)] });
-  const other = answer({ headers, body: large });
+  const other = answer({ headers, body: large, delay: held.closed });
   await using stage = await cacheScene({
     cache: { coalesce: true, maxEntryBytes: 300 },
     script: [first, other, other],
@@ -148,6 +148,9 @@ test("at shutdown those that wait are told", async () => {
   await waiting(stage, 2);
   await stage.tollgate.close();
   for (const got of await Promise.all(asked)) expect(got.status).toBe(503);
+  expect(stage.tollgate.exchanges.map(({ outcome }) => outcome)).toMatchObject(
+    Array(2).fill({ kind: "refused", reason: "shutting_down" }),
+  );
 });
 
 afterEach(() => {

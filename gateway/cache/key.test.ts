@@ -86,6 +86,12 @@ describe("apart", () => {
     expect(key(body, more)).not.toBe(key(body));
   });
 
+  test("the system prompt's text, and its place", () => {
+    const prompted = (mode: "prepend" | "append", text: string) =>
+      key(body, { route: { ...route, systemPrompt: { mode, text } } });
+    expect(new Set([prompted("prepend", "x"), prompted("prepend", "y"), prompted("append", "x")]).size).toBe(3);
+  });
+
   test("the client's own credential, where it is passed through", () => {
     const passed = (word: string) =>
       key(body, { acrossKeys: true, identity: { auth: "passthrough", priority: 0 }, headers: { authorization: word } });
