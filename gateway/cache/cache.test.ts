@@ -291,6 +291,18 @@ test("whoever asks for usage and whoever does not have their own answers", async
   expect(hits[0]?.exchange.cacheSaved?.tokens).toMatchObject(usage);
 });
 
+test("a compressed stream whose usage was withheld is kept as the client got it: plain", async () => {
+  const silent = chatRequest(model, { temperature: 0, stream: true });
+  const zipped = eventStream([zlib.gzipSync(events.join(""))], { headers: [["Content-Encoding", "gzip"]] });
+  await using stage = await cacheScene({ script: [zipped] });
+  const answers = [await ask(stage, silent), await ask(stage, silent)];
+  expect(answers.map(({ cache }) => cache)).toEqual(["miss", "hit"]);
+  for (const { got } of answers) {
+    expect(got.header("content-encoding")).toBeUndefined();
+    expect(got.text).toBe(withoutUsageChunk(events).join(""));
+  }
+});
+
 test("a reload keeps what is kept; another system prompt, or no cache any more, does not meet it", async () => {
   await using stage = await cacheScene({ script: [said("a"), said("prompted"), said("b"), said("c")] });
   const { gateway } = stage.tollgate;

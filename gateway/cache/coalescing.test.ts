@@ -1,5 +1,6 @@
 // Requests that ask the same at a time: one backend request serves them all, and no failure of one is another's.
 import { afterEach, expect, test, vi } from "vitest";
+import type { Passage } from "../passage.ts";
 import { answer, errorAnswer, eventStream, json } from "../testing/answers.ts";
 import { cacheScene } from "../testing/cache-scene.ts";
 import { chatCompletion, chatEvents, chatRequest } from "../testing/payloads.ts";
@@ -7,6 +8,7 @@ import { rawConnection, requestBytes } from "../testing/raw-client.ts";
 import type { Scene } from "../testing/scene.ts";
 import type { Entry } from "./entry.ts";
 import { Flights, type Landing } from "./flights.ts";
+import { Waiter } from "./waiter.ts";
 
 const model = "gpt-4o-mini";
 const usage = { input: 10, output: 5 };
@@ -151,6 +153,17 @@ test("at shutdown those that wait are told", async () => {
   expect(stage.tollgate.exchanges.map(({ outcome }) => outcome)).toMatchObject(
     Array(2).fill({ kind: "refused", reason: "shutting_down" }),
   );
+});
+
+test("a wait that is stopped is over, and its place is free", async () => {
+  const flights = new Flights();
+  flights.lead("k");
+  const waiter = new Waiter();
+  const flight = flights.join("k", waiter);
+  waiter.boards(flight, { left: false } as Passage);
+  waiter.stop();
+  await expect(waiter.over).rejects.toMatchObject({ kind: "shutting_down" });
+  expect(flight.waiting.size).toBe(0);
 });
 
 afterEach(() => {
