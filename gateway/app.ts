@@ -1,6 +1,8 @@
 // The API port, but for what is forwarded: what is answered here, and what stands behind the admin door.
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
+import { keysApi } from "./admission/keys/api.ts";
+import type { Keys } from "./admission/keys/keys.ts";
 import { type CountedOptions, counted } from "./counted.ts";
 import type { Doors } from "./doors.ts";
 import { GatewayError } from "./errors.ts";
@@ -11,10 +13,16 @@ import type { Bindings } from "./server.ts";
 export interface AppOptions extends CountedOptions {
   readonly doors: () => Doors;
   readonly health: () => HealthAnswer;
+  /** Managed by `/api/keys`, which is not there without. */
+  readonly keys?: Keys | undefined;
+  /** Unix milliseconds. */
+  readonly wall: () => number;
+  /** Told when a part of the gateway failed, by its name. */
+  readonly troubled: (part: string, error: unknown) => void;
 }
 
 /** Builds the app of the API port. */
-export function app({ doors, health, now, served }: AppOptions): Hono<Bindings> {
+export function app({ doors, health, now, served, keys, wall, troubled }: AppOptions): Hono<Bindings> {
   const hono = new Hono<Bindings>();
 
   const count = counted({ now, served });
@@ -47,6 +55,10 @@ export function app({ doors, health, now, served }: AppOptions): Hono<Bindings> 
       return context.json(body, status);
     }),
   );
+  if (keys !== undefined) {
+    const failed = (error: unknown) => troubled("keys", error);
+    keysApi(hono, count, { keys, doors, wall, failed });
+  }
   hono.all("*", notForwarded);
   return hono;
 }

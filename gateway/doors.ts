@@ -9,6 +9,8 @@ export interface Doors {
   admit(req: IncomingMessage): void;
   /** For everything but `/v1/*` and health: throws unless it comes with the admin token, or from this very machine where there is none. */
   admitAdmin(req: IncomingMessage): void;
+  /** For what the admin token alone opens, whoever is near: throws also where none is configured. */
+  admitKeeper(req: IncomingMessage): void;
   /** For `/metrics`: the metrics token or the admin token; from this very machine where there is neither. */
   admitScrape(req: IncomingMessage): void;
   /** The CORS headers (flat) for an answer to this origin; none unless it is configured. */
@@ -18,6 +20,9 @@ export interface Doors {
 }
 
 const none: readonly string[] = [];
+
+const noAdminToken =
+  "This address needs the admin token, and none is configured: set TOLLGATE_ADMIN_TOKEN, or use the tollgate command on the gateway's machine.";
 
 /** What a page's script may read of an answer, besides the usual. */
 const exposed = "x-request-id, x-tollgate-backend, x-tollgate-cache, age, server-timing, retry-after";
@@ -72,6 +77,10 @@ export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminTok
       if (req.headers.origin !== undefined && foreign(req)) throw new GatewayError("foreign_origin");
     },
     admitAdmin: (req) => admitBy(req, [adminToken]),
+    admitKeeper(req) {
+      admitBy(req, [adminToken]);
+      if (adminToken === undefined) throw new GatewayError("admin_only", noAdminToken);
+    },
     admitScrape: (req) => admitBy(req, [metricsToken, adminToken]),
     corsHeaders,
     preflightHeaders({ headers }) {

@@ -6,6 +6,7 @@ import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
 import { quotes } from "./admission/allowance/quotes.ts";
 import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
 import type { KeyRing } from "./admission/identify.ts";
+import type { Keys } from "./admission/keys/keys.ts";
 import { app } from "./app.ts";
 import { ResponseCache } from "./cache/cache.ts";
 import { clientAddress } from "./caller.ts";
@@ -25,6 +26,7 @@ import { type Listening, listen } from "./server.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { target } from "./target.ts";
 import type { Telemetry } from "./telemetry.ts";
+import { within } from "./within.ts";
 
 export interface GatewayOptions {
   /** Complete: a demo backend, where one is wanted, is among its backends. */
@@ -36,6 +38,8 @@ export interface GatewayOptions {
   readonly allowance?: OpenAllowance;
   /** The keys that callers have; none when absent. */
   readonly keys?: KeyRing;
+  /** The same, to be managed by the admin API; there is none of keys when absent. */
+  readonly managedKeys?: Keys;
   /** Whose ids are whose; kept in memory alone when absent. */
   readonly ids?: BoundIds;
 }
@@ -70,6 +74,7 @@ export async function gateway({
   version,
   allowance,
   keys = noKeys,
+  managedKeys,
   ids = forgetfulIds(),
 }: GatewayOptions): Promise<Gateway> {
   const { clock } = surroundings;
@@ -165,7 +170,7 @@ export async function gateway({
   };
   const { listen: at } = config;
   const api = await listen({
-    app: app(shared),
+    app: app({ ...shared, keys: managedKeys, wall: clock.wall, troubled: telemetry.troubled }),
     host: at.host,
     port: at.port,
     direct: {
@@ -233,16 +238,6 @@ export async function gateway({
       opsPort.destroy();
     },
   };
-}
-
-/** Waits for a promise, but no longer than so many seconds. */
-async function within(seconds: number, wanted: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, seconds * 1000);
-  });
-  await Promise.race([wanted, late]);
-  clearTimeout(timer);
 }
 
 const urlOf = ({ host, port }: Listening): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

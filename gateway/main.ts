@@ -3,6 +3,8 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
 import { forgetfulSpending } from "./admission/allowance/spending.ts";
+import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
+import { holdsKeys } from "./admission/keys/sqlite-store.ts";
 import { banner } from "./banner.ts";
 import { withDemo } from "./config/builtin.ts";
 import type { Config } from "./config/config.ts";
@@ -28,7 +30,7 @@ const surroundings: Surroundings = {
  * configuration is wrong, 1 where it could not start or a second signal cut it short.
  */
 export async function serve({ configFile }: { configFile?: string }): Promise<number> {
-  const loaded = load({ file: configFile });
+  const loaded = load({ file: configFile, hasKeys: ({ dataDir }) => holdsKeys(dataDir) });
   if ("problems" in loaded) {
     for (const problem of loaded.problems) console.error(`tollgate: ${sentence(problem)}`);
     return exit.badConfig;
@@ -58,22 +60,30 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   }
   const { telemetry, logger } = measuring;
   let running: Gateway;
+  let callers: FollowedKeys | undefined;
   try {
-    running = await gateway({ config, telemetry, surroundings, version, allowance });
+    const { clock, fillRandom } = surroundings;
+    const failed = (error: unknown) => telemetry.troubled("keys", error);
+    callers = await openKeys({ config, now: clock.wall, fillRandom, failed });
+    const { keys } = callers;
+    running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys });
   } catch (error) {
     complain(error);
+    callers?.close();
     await Promise.all([telemetry.shutdown(), demoServer?.close()]);
     return exit.failed;
   }
+  const { keys } = callers;
 
   const ended = end(running);
   const reload = async () => {
     try {
-      const next = load({ file: configFile });
+      const next = load({ file: configFile, hasKeys: () => keys.any });
       watching.follow(next.files);
       if ("problems" in next) throw new AggregateError(next.problems.map((problem) => new Error(sentence(problem))));
       const wanted = await complete(next.config);
       telemetry.configure(wanted);
+      keys.declare(wanted.keys);
       running.reload(wanted);
       telemetry.reloaded("success");
       logger.info("configuration reloaded");
@@ -110,19 +120,21 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   const code = await ended;
   watching.close();
   process.off("SIGHUP", hangUp).off("uncaughtException", survive);
+  callers.close();
   await demoServer?.close();
   return code;
 }
 
 /** Settings that are read once, at the start; sentences about those that differ. */
 function afterRestart(before: Config, now: Config): string[] {
-  const once = ({ listen, metrics, log, sentry, traces, labels, redis }: Config) => ({
+  const once = ({ listen, metrics, log, sentry, traces, labels, redis, dataDir }: Config) => ({
     listen,
     metrics,
     log,
     sentry,
     traces,
     redis,
+    dataDir,
     "labels.maxSeriesPerMetric": labels.maxSeriesPerMetric,
     "labels.activeUserSeconds": labels.activeUserSeconds,
   });

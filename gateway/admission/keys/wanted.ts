@@ -17,20 +17,17 @@ export interface Fault {
 
 const group = says("must be an object");
 
-const newKey = z.strictObject({ label: labelSchema(), ...keyProperties }, group);
+/** `null` says that there is none, as the API itself shows it; in a change it takes away what there was. */
+const nullable = {
+  ...keyProperties,
+  user: keyProperties.user.nullable(),
+  team: keyProperties.team.nullable(),
+  expiresAt: keyProperties.expiresAt.nullable(),
+  models: keyProperties.models.nullable(),
+};
 
-/** `null` takes away what a key need not have. */
-const change = z.strictObject(
-  {
-    ...keyProperties,
-    label: labelSchema().optional(),
-    user: keyProperties.user.nullable(),
-    team: keyProperties.team.nullable(),
-    expiresAt: keyProperties.expiresAt.nullable(),
-    models: keyProperties.models.nullable(),
-  },
-  group,
-);
+const newKey = z.strictObject({ label: labelSchema(), ...nullable }, group);
+const change = z.strictObject({ label: labelSchema().optional(), ...nullable }, group);
 
 const longestGrace = 30 * 24 * 3600;
 const graceMust = `must be a number of seconds from 0 to ${longestGrace}`;
@@ -44,7 +41,10 @@ export function readNewKey(given: unknown, now: number): { readonly wanted: NewK
   const { data, error } = newKey.safeParse(given);
   if (data === undefined) return { fault: firstOf(error.issues) };
   const fault = expiryFault(data.expiresAt, now);
-  return fault ? { fault } : { wanted: { label: data.label, ...properties(data, now) } };
+  if (fault) return { fault };
+  const { label, user, team, expiresAt, models, ...rest } = data;
+  const said = { user: user ?? undefined, team: team ?? undefined, models: models ?? undefined };
+  return { wanted: { label, ...properties({ ...rest, ...said, expiresAt: expiresAt ?? undefined }, now) } };
 }
 
 /** Reads a change of a key; what it does not name stays. */
