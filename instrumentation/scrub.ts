@@ -11,6 +11,8 @@ const shapes = new RegExp(
     "[spr]k[-_](?=[\\w*-]{0,64}[\\dA-Z*]|[\\w-]{16})[\\w*-]{5,}",
     // Groq, xAI, Perplexity, NVIDIA, Hugging Face, Replicate, Together, Fireworks, Cerebras, npm, PyPI, GitLab, Vault…
     "(?:gsk|xai|pplx|nvapi|hf|r8|tgp_v1|fw|csk|npm|pypi|glpat|gldt|hvs|dop_v1|shp(?:at|ca|pa|ss)|sntry[su]|whsec|lin_api|dckr_pat|rpa)[-_.][\\w-]{16,}",
+    // The gateway's own keys, also cut short
+    "tg-(?=[a-z]*[\\dA-Z])[0-9A-Za-z]{16,}[\\w-]*",
     "gh[pousr]_\\w{8,}",
     "github_pat_\\w{8,}",
     "AIza[\\w-]{16,}",
@@ -37,7 +39,7 @@ const named =
 
 /** One quick look that tells nearly every harmless text; whatever the patterns above find begins with one of these. */
 const trigger =
-  /[spr]k[-_]|key|secret|token|pass|pwd|credential|auth|cookie|sig|bearer|basic|:\/\/|eyJ|gsk|xai|pplx|nvapi|hf[-_.]|r8[-_.]|tgp_|fw[-_.]|npm|pypi|gl(?:pat|dt)|hvs|dop_|shp|sntry|whsec|lin_|dckr|rpa|gh[pousr]_|github_|AIza|ya29|gocspx|xox|xapp|A(?:KI|SI|BI|CC)A|SG\.|hooks\.|discord|BEGIN /i;
+  /[spr]k[-_]|key|secret|token|pass|pwd|credential|auth|cookie|sig|bearer|basic|:\/\/|eyJ|tg-|gsk|xai|pplx|nvapi|hf[-_.]|r8[-_.]|tgp_|fw[-_.]|npm|pypi|gl(?:pat|dt)|hvs|dop_|shp|sntry|whsec|lin_|dckr|rpa|gh[pousr]_|github_|AIza|ya29|gocspx|xox|xapp|A(?:KI|SI|BI|CC)A|SG\.|hooks\.|discord|BEGIN /i;
 
 /**
  * A text without the secrets that can be told by their shape or their name: keys of well-known providers, bearer
