@@ -157,6 +157,14 @@ test("a private key goes from a name as well, whole or cut short", () => {
   expect(scrubName(`a ${key.slice(0, -30)}`)).toBe("a [redacted]");
 });
 
+test("a key of the gateway's own goes from a name as well, whole or cut short", () => {
+  for (let round = 0; round < 300; round++) {
+    const key = `tg-${text(base62, 49)}`;
+    expect(scrubName(`user ${key}!`)).toBe("user [redacted]!");
+    expect(scrubName(`tg-4${key.slice(3, 20)}…`)).toBe("[redacted]…");
+  }
+});
+
 test("a hashed user stays in a name and goes from free text", () => {
   const hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
   expect(scrubName(hash)).toBe(hash);
