@@ -105,7 +105,7 @@ export const crossingToBackend = ({ passCredentials, replaced }: ToBackend): Cro
   new Crossing(framing, clientsOwn, passCredentials ? [] : credentials, replaced);
 
 /** Names listed in Connection are of that connection only, too. Lower case; `undefined` where there are none. */
-export function namedBy(connection: string | undefined): readonly string[] | undefined {
+function namedBy(connection: string | undefined): readonly string[] | undefined {
   if (connection === undefined || connection === "keep-alive" || /^\s*(keep-alive|close)\s*$/i.test(connection)) return;
   return connection.split(",").map((name) => name.trim().toLowerCase());
 }

@@ -39,7 +39,7 @@ export interface Backend {
 }
 
 /** Where requests wait while a backend has all that it may have. */
-export interface AdmissionQueueSettings {
+interface AdmissionQueueSettings {
   /** Requests that wait at most; 0: none waits. */
   readonly size: number;
   /** Longest wait, seconds; 0: as long as the client does. */

@@ -39,7 +39,7 @@ const person = (what: string) => {
   return z.string(says(must)).regex(/^[^\s\p{C}](?:[^\p{C}]{0,198}[^\s\p{C}])?$/u, must);
 };
 
-export const expirySchema = () => {
+const expirySchema = () => {
   const must =
     'must be a date such as "2027-01-31" or "2027-01-31T18:00:00Z", or a time from now such as "12h" or "30d"';
   return z.string(says(must)).refine((text) => text.includes("${") || parseExpiry(text, 0) !== undefined, must);

@@ -15,7 +15,7 @@ export interface StoredKey {
   readonly secrets: readonly StoredSecret[];
 }
 
-export interface KeyChanges {
+interface KeyChanges {
   readonly keys: readonly StoredKey[];
   /** To be asked with the next time. */
   readonly revision: number;
