@@ -126,6 +126,29 @@ describe("a gateway that runs", () => {
   });
 });
 
+test("what a key has spent is known after a restart", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-data-"));
+  const env = { TOLLGATE_DATA_DIR: folder };
+  const made = await tollgate(folder, ["keys", "create", "--label", "a", "--requests-per-day", "1", "--json"], { env });
+  const { secret } = JSON.parse(made.out) as { readonly secret: string };
+  const embed = async ({ url }: Gateway) => {
+    const headers = [
+      ["Authorization", `Bearer ${secret}`],
+      ["Content-Type", "application/json"],
+    ] as const;
+    const body = JSON.stringify({ model: "demo-embedding", input: "a" });
+    return (await rawRequest(`${url}/embeddings`, { headers, body })).status;
+  };
+  const before = await gatewayProcess({ env });
+  expect(await embed(before)).toBe(200);
+  before.signal("SIGTERM");
+  await before.ended();
+  await before[Symbol.asyncDispose]();
+  await using after = await gatewayProcess({ env });
+  expect(await embed(after)).toBe(429);
+  rmSync(folder, { recursive: true });
+});
+
 describe("a start", () => {
   test("on an address of the network needs a key, and one is enough", async () => {
     const env = { HOST: "0.0.0.0", METRICS_HOST: "127.0.0.1" };

@@ -2,7 +2,6 @@
 import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
-import { forgetfulSpending } from "./admission/allowance/spending.ts";
 import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
 import { holdsKeys } from "./admission/keys/sqlite-store.ts";
 import { banner } from "./banner.ts";
@@ -15,7 +14,10 @@ import { type Demo, demo } from "./demo/demo.ts";
 import { exit } from "./exit.ts";
 import { type Gateway, gateway } from "./gateway.ts";
 import { type Instruments, instruments } from "./instruments.ts";
+import { lateDatabase } from "./state/late-database.ts";
+import { lateIds, lateSpending } from "./state/late-stores.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { packageVersion } from "./version.ts";
 
 const surroundings: Surroundings = {
@@ -48,10 +50,13 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   let config: Config;
   let measuring: Instruments;
   let allowance: OpenAllowance | undefined;
+  const database = lateDatabase(loaded.config.dataDir);
+  let troubled: Telemetry["troubled"] = () => {};
   try {
     config = await complete(loaded.config);
     const { clock, uuid } = surroundings;
-    allowance = await openAllowance({ config, clock, uuid, store: forgetfulSpending() });
+    const failed = (error: unknown) => troubled("budgets", error);
+    allowance = await openAllowance({ config, clock, uuid, store: lateSpending(database), failed });
     measuring = await instruments({ config, version, clock, stdout: process.stdout, allowance });
   } catch (error) {
     complain(error);
@@ -59,6 +64,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     return exit.badConfig;
   }
   const { telemetry, logger } = measuring;
+  troubled = telemetry.troubled;
   let running: Gateway;
   let callers: FollowedKeys | undefined;
   try {
@@ -66,7 +72,8 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     const failed = (error: unknown) => telemetry.troubled("keys", error);
     callers = await openKeys({ config, now: clock.wall, fillRandom, failed });
     const { keys } = callers;
-    running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys });
+    const ids = lateIds({ database, now: clock.wall, failed });
+    running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys, ids });
   } catch (error) {
     complain(error);
     callers?.close();
@@ -121,6 +128,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   watching.close();
   process.off("SIGHUP", hangUp).off("uncaughtException", survive);
   callers.close();
+  database.close();
   await demoServer?.close();
   return code;
 }

@@ -4,6 +4,7 @@ import { type FailureKind, GatewayError } from "../errors.ts";
 import { credentialOf } from "./credential.ts";
 import { anonymous, type Identity, type Key } from "./identity.ts";
 import type { Tokens } from "./jwt.ts";
+import { isMistyped } from "./keys/secret.ts";
 
 /** The keys that callers have. */
 export interface KeyRing {
@@ -31,6 +32,8 @@ export class KeyRefused extends GatewayError {
   }
 }
 
+const mistyped = "This API key was not copied as it is: its check sum does not fit.";
+
 /** Brings a credential that is none of ours; it is passed on where the backend takes clients' own. */
 const stranger: Identity = Object.freeze({ auth: "passthrough", priority: 0 });
 
@@ -56,7 +59,12 @@ export type Identify = (req: Pick<IncomingMessage, "rawHeaders">) => Identity | 
 export function identify({ keys, tokens, allowAnonymous, allowClientKeys, now }: IdentifyOptions): Identify {
   return function identify(req) {
     const credential = credentialOf(req, tokens.any);
-    if (credential?.kind === "key") return holder(keys.find(credential.secret), now());
+    if (credential?.kind === "key") {
+      const key = keys.find(credential.secret);
+      if (key === undefined)
+        throw new GatewayError("invalid_key", isMistyped(credential.secret) ? mistyped : undefined);
+      return holder(key, now());
+    }
     if (credential?.kind === "token") return tokens.verify(credential.token);
     if (allowAnonymous || !(keys.any || tokens.any)) return credential === undefined ? anonymous : stranger;
     if (credential === undefined) throw new GatewayError("missing_key");
@@ -65,8 +73,7 @@ export function identify({ keys, tokens, allowAnonymous, allowClientKeys, now }:
   };
 }
 
-function holder(key: Key | undefined, now: number): Identity {
-  if (key === undefined) throw new GatewayError("invalid_key");
+function holder(key: Key, now: number): Identity {
   const identity: Writable<Identity> = { auth: "key", key, priority: key.priority };
   if (key.user !== undefined) identity.user = key.user;
   if (key.team !== undefined) identity.team = key.team;

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { databaseFile, openExisting, openOrMake } from "./database.ts";
+import { lateDatabase } from "./late-database.ts";
+import { lateIds, lateSpending } from "./late-stores.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -127,5 +129,59 @@ describe("a file that cannot be used is left as it is, and told of in one senten
     holder.exec("BEGIN IMMEDIATE");
     expect(() => openOrMake(folder)).toThrow(/tollgate\.db is held by another process; wait/);
     holder.close();
+  });
+});
+
+describe("what is written often", () => {
+  test("makes nothing by being read; the first spending makes the file, and is there the next time", () => {
+    const data = join(folder, "data");
+    const late = lateDatabase(data);
+    const spending = lateSpending(late);
+    expect(spending.read("a", 1)).toBe(0);
+    spending.prune(5);
+    expect(readdirSync(folder)).toEqual([]);
+    spending.write([{ id: "a", start: 1, used: 42 }]);
+    expect(spending.read("a", 1)).toBe(42);
+    late.close();
+    const again = lateDatabase(data);
+    expect(lateSpending(again).read("a", 1)).toBe(42);
+    again.close();
+  });
+
+  test("is found once another process has made the file", () => {
+    const late = lateDatabase(folder);
+    const spending = lateSpending(late);
+    expect(spending.read("a", 1)).toBe(0);
+    const other = lateDatabase(folder);
+    lateSpending(other).write([{ id: "a", start: 1, used: 7 }]);
+    other.close();
+    expect(spending.read("a", 1)).toBe(7);
+    late.close();
+  });
+
+  test("an id that is bound makes the file, too, and is there the next time", () => {
+    const failed = (error: unknown) => {
+      throw error;
+    };
+    const late = lateDatabase(folder);
+    const ids = lateIds({ database: late, now: () => 0, failed });
+    expect([ids.find("file-1"), readdirSync(folder)]).toEqual([undefined, []]);
+    ids.made("file-1", { tenant: "key:a", backend: "b" });
+    ids.flush();
+    late.close();
+    const again = lateDatabase(folder);
+    const found = lateIds({ database: again, now: () => 0, failed }).find("file-1");
+    expect(found).toEqual({ tenant: "key:a", backend: "b" });
+    again.close();
+  });
+
+  test("and cannot be, is told of, and no request fails", () => {
+    writeFileSync(join(folder, "data"), "");
+    const told: unknown[] = [];
+    const database = lateDatabase(join(folder, "data"));
+    const ids = lateIds({ database, now: () => 0, failed: (error) => told.push(error) });
+    ids.made("file-1", { tenant: "key:a", backend: "b" });
+    expect(told).toEqual([expect.objectContaining({ name: "DatabaseProblem" })]);
+    expect(ids.find("file-1")).toBeUndefined();
   });
 });

@@ -104,6 +104,17 @@ test("a key is made, used, changed, rotated and revoked, and its secret is shown
   expect(all.text).not.toMatch(/hash|[0-9a-f]{64}/);
 });
 
+test("a secret that was mistyped is told from one that nobody knows", async () => {
+  const { secret } = await create({ label: "ci" });
+  const refusal = async (word: string) => {
+    const got = await stage.post("/chat/completions", chatRequest(model), [["Authorization", `Bearer ${word}`]]);
+    return [got.status, error(got).code, error(got).message];
+  };
+  const slip = secret.slice(0, 20) + (secret[20] === "x" ? "y" : "x") + secret.slice(21);
+  expect(await refusal(slip)).toEqual([401, "invalid_api_key", expect.stringMatching(/check sum/)]);
+  expect(await refusal(`tg-${"0".repeat(20)}`)).toEqual([401, "invalid_api_key", expect.stringMatching(/not known/)]);
+});
+
 describe("is for the admin token alone:", () => {
   test.each<[string, readonly Field[]]>([
     ["nothing", []],

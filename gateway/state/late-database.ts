@@ -1,0 +1,36 @@
+// The database for what is written often, from when it is needed: a gateway that has nothing to keep writes nothing.
+import type { DatabaseSync } from "node:sqlite";
+import { openExisting, openOrMake } from "./database.ts";
+
+export interface LateDatabase {
+  /** Opens it where its file is by now. Throws a DatabaseProblem. */
+  look(): DatabaseSync | undefined;
+  /** Opens it, and makes it where there is none. Throws a DatabaseProblem. */
+  make(): DatabaseSync;
+  close(): void;
+}
+
+/**
+ * A connection of its own. What it commits outlives the process at once, and the machine's sudden end after some
+ * seconds: to wait for the disk each time would hold up the requests.
+ */
+export function lateDatabase(folder: string): LateDatabase {
+  let open: DatabaseSync | undefined;
+  const take = (database: DatabaseSync): DatabaseSync => {
+    database.exec("PRAGMA synchronous = NORMAL");
+    open = database;
+    return database;
+  };
+  return {
+    look() {
+      if (open !== undefined) return open;
+      const existing = openExisting(folder);
+      return existing && take(existing);
+    },
+    make: () => open ?? take(openOrMake(folder)),
+    close() {
+      open?.close();
+      open = undefined;
+    },
+  };
+}
