@@ -4,6 +4,7 @@ import type { Grant } from "../admission/identity.ts";
 import { parseExpiry } from "../admission/keys/expiry.ts";
 import { limitsSchema, ownBudgetSchema } from "./allowance-schema.ts";
 import { resemblesSecret } from "./problem.ts";
+import { systemPromptSchema } from "./route-schema.ts";
 import { secretSource } from "./secret.ts";
 import { pattern, says } from "./values.ts";
 
@@ -73,6 +74,7 @@ export const keyProperties = {
     .max(100, "must be a whole number from -100 to 100")
     .optional()
     .describe("In the queue of a busy backend a higher one goes first; 0 when not set."),
+  systemPrompt: systemPromptSchema.describe("Put into every chat and response under this key, before the route's."),
 };
 
 export type KeyProperties = z.output<z.ZodObject<typeof keyProperties>>;

@@ -43,6 +43,20 @@ const strategies = ["priority", "weighted", "least_busy", "lowest_latency", "che
 const cached = ["off", "deterministic", "all"] as const;
 const modes = ["prepend", "append", "replace"] as const;
 
+/** A prompt of the operator's. */
+export const systemPromptSchema = z
+  .strictObject(
+    {
+      mode: z
+        .enum(modes, says(`must be one of ${modes.join(", ")}`))
+        .prefault("prepend")
+        .describe("Before the client's own system messages, after them, or in their place."),
+      text: text("must be the prompt's text").describe("The prompt."),
+    },
+    group,
+  )
+  .optional();
+
 export const routeSchema = z.strictObject(
   {
     model: pattern().describe("What clients ask for: a model, an alias, or a pattern with `*`."),
@@ -55,19 +69,7 @@ export const routeSchema = z.strictObject(
       .min(1, "is an empty list; name at least one backend")
       .describe("Where the model is served."),
     retries: retriesSchema.optional().describe("In place of the top level's."),
-    systemPrompt: z
-      .strictObject(
-        {
-          mode: z
-            .enum(modes, says(`must be one of ${modes.join(", ")}`))
-            .prefault("prepend")
-            .describe("Before the client's own system messages, after them, or in their place."),
-          text: text("must be the prompt's text").describe("The prompt."),
-        },
-        group,
-      )
-      .optional()
-      .describe("Put into every chat and response that takes this route."),
+    systemPrompt: systemPromptSchema.describe("Put into every chat and response that takes this route."),
     cache: z
       .enum(cached, says(`must be one of ${cached.join(", ")}`))
       .prefault("off")

@@ -86,6 +86,8 @@ test("a key is made, used, changed, rotated and revoked, and its secret is shown
   expect(await chat(secret)).toBe("model_not_allowed");
   await ask("PATCH", `/api/keys/${key.id}`, { models: null });
   expect(await chat(secret)).toBe(200);
+  for (const systemPrompt of [{ mode: "append", text: "Be kind." }, null])
+    expect((await ask("PATCH", `/api/keys/${key.id}`, { systemPrompt })).json()).toMatchObject({ systemPrompt });
 
   const { secret: second = "", ...rotated } = (await ask("POST", `/api/keys/${key.id}/rotate`)).json() as Shown;
   expect(rotated.id).toBe(key.id);

@@ -20,11 +20,26 @@ export interface DescribedKey {
   readonly limits: Key["limits"];
   readonly budgets: Key["budgets"];
   readonly priority: number;
+  readonly systemPrompt: Key["systemPrompt"] | null;
 }
 
 /** `now` in Unix milliseconds. */
 export function described(key: Key, isDeclared: boolean, now: number): DescribedKey {
-  const { id, label, user, team, createdAt, expiresAt, revokedAt, models, grants, limits, budgets, priority } = key;
+  const {
+    id,
+    label,
+    user,
+    team,
+    createdAt,
+    expiresAt,
+    revokedAt,
+    models,
+    grants,
+    limits,
+    budgets,
+    priority,
+    systemPrompt,
+  } = key;
   return {
     id,
     label,
@@ -40,6 +55,7 @@ export function described(key: Key, isDeclared: boolean, now: number): Described
     limits,
     budgets,
     priority,
+    systemPrompt: systemPrompt ?? null,
   };
 }
 

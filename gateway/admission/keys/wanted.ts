@@ -24,6 +24,7 @@ const nullable = {
   team: keyProperties.team.nullable(),
   expiresAt: keyProperties.expiresAt.nullable(),
   models: keyProperties.models.nullable(),
+  systemPrompt: keyProperties.systemPrompt.nullable(),
 };
 
 const newKey = z.strictObject({ label: labelSchema(), ...nullable }, group);
@@ -42,8 +43,13 @@ export function readNewKey(given: unknown, now: number): { readonly wanted: NewK
   if (data === undefined) return { fault: firstOf(error.issues) };
   const fault = expiryFault(data.expiresAt, now);
   if (fault) return { fault };
-  const { label, user, team, expiresAt, models, ...rest } = data;
-  const said = { user: user ?? undefined, team: team ?? undefined, models: models ?? undefined };
+  const { label, user, team, expiresAt, models, systemPrompt, ...rest } = data;
+  const said = {
+    user: user ?? undefined,
+    team: team ?? undefined,
+    models: models ?? undefined,
+    systemPrompt: systemPrompt ?? undefined,
+  };
   return { wanted: { label, ...properties({ ...rest, ...said, expiresAt: expiresAt ?? undefined }, now) } };
 }
 
@@ -51,7 +57,7 @@ export function readNewKey(given: unknown, now: number): { readonly wanted: NewK
 export function readChange(given: unknown, now: number): { readonly change: KeyChange } | { readonly fault: Fault } {
   const { data, error } = change.safeParse(given);
   if (data === undefined) return { fault: firstOf(error.issues) };
-  const { label, user, team, expiresAt, models, ...rest } = data;
+  const { label, user, team, expiresAt, models, systemPrompt, ...rest } = data;
   const fault = expiryFault(expiresAt, now);
   if (fault) return { fault };
   return {
@@ -61,6 +67,7 @@ export function readChange(given: unknown, now: number): { readonly change: KeyC
       ...(user !== undefined && { user: user ?? undefined }),
       ...(team !== undefined && { team: team ?? undefined }),
       ...(models !== undefined && { models: models ?? undefined }),
+      ...(systemPrompt !== undefined && { systemPrompt: systemPrompt ?? undefined }),
       ...(expiresAt !== undefined && { expiresAt: expiresAt === null ? undefined : parseExpiry(expiresAt, now) }),
     },
   };
