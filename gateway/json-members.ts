@@ -1,7 +1,7 @@
 // Where the members of a JSON object stand in its bytes, so that one can be changed and all else stays as it was.
 
 /** A member's name, and where its value stands: bytes `start` up to, not including, `end`. */
-interface Member {
+export interface Member {
   readonly name: string;
   readonly start: number;
   readonly end: number;

@@ -82,6 +82,7 @@ test("every option says what it means", async () => {
       { usd: 0.5, period: "day", softRatio: 0.8, hard: true },
     ],
     priority: -7,
+    systemPrompt: null,
   };
   expect(rest).toEqual(expected);
   expect(await list()).toEqual([expected]);
