@@ -79,8 +79,7 @@ export function forward(options: ForwardOptions): Forward {
     const { passage } = sending;
     sending.identity = await identity;
     nameCaller(passage.draft, sending.identity);
-    // The client left meanwhile, or the gateway goes down: either way it is over.
-    if (passage.draft.closed) throw new GatewayError("shutting_down");
+    passage.goOn();
   };
 
   /** Throws where the caller may not do what the request wants; binds what it names, and what comes of it. */
@@ -121,18 +120,12 @@ export function forward(options: ForwardOptions): Forward {
 
   const lateReserve = async ({ passage }: Sending, reserved: Promise<Reservation>): Promise<void> => {
     passage.limitHeaders = (await reserved).headers;
-    mayGoOn(passage);
-  };
-
-  /** To be asked after each wait. */
-  const mayGoOn = ({ left, draft }: Passage): void => {
-    if (left) throw new ClientLeft();
-    if (draft.closed) throw new GatewayError("shutting_down");
+    passage.goOn();
   };
 
   const lateHit = async ({ passage }: Sending, found: Promise<Entry | undefined>): Promise<Entry | undefined> => {
     const hit = await found;
-    mayGoOn(passage);
+    passage.goOn();
     return hit;
   };
 

@@ -90,6 +90,17 @@ export class Passage {
     return this.res.destroyed && !this.res.writableFinished;
   }
 
+  /** Nobody waits for an answer any more, or nobody may have one. */
+  get isOver(): boolean {
+    return this.left || this.draft.closed;
+  }
+
+  /** To be asked after each wait. Throws ClientLeft where the client left meanwhile, GatewayError where the gateway goes down. */
+  goOn(): void {
+    if (this.left) throw new ClientLeft();
+    if (this.draft.closed) throw new GatewayError("shutting_down");
+  }
+
   close(outcome: Outcome): void {
     this.draft.close(outcome, this.#now());
   }

@@ -120,8 +120,10 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     const { withUsage, spare } = this.#try;
     this.#status = status;
     const failure = failureOfStatus(status, this.#upstream.ownKey);
-    if (failure === undefined) this.#open.result = "completed";
-    else this.#note(failure);
+    if (failure === undefined) {
+      this.#open.result = "completed";
+      this.#sending.fleet.gate.answers(this.#try.target);
+    } else this.#note(failure);
     if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
     if (failure !== undefined && mayRepeat(spare, failure, true)) return true;
     const streamed = contentType === "text/event-stream";

@@ -19,6 +19,8 @@ export interface Breaker {
   mayAdmit(backend: string): boolean;
   /** An admitted request ended without saying anything of the backend: its client left, or it was never sent. */
   forgo(backend: string): void;
+  /** An answer of success begins. */
+  answers(backend: string): void;
   /**
    * Tells how an attempt went. Not ok: unreachable, timed out, a 5xx, or our own key refused. Ok: any other answer,
    * a 4xx for a bad request included, for it is the caller's fault. Say nothing of an attempt that the client ended.
@@ -68,6 +70,7 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
     admits: (backend) => circuitOf(backend)?.admits(now()) ?? false,
     mayAdmit: (backend) => circuitOf(backend)?.mayAdmit(now()) ?? false,
     forgo: (backend) => circuitOf(backend)?.forgo(),
+    answers: (backend) => circuitOf(backend)?.answers(now()),
     observe: (backend, ok) => circuitOf(backend)?.observe(ok, now()),
     checked: (backend, healthy) => circuitOf(backend)?.checked(healthy, now()),
     up: (backend) => circuitOf(backend)?.isUp(now()) ?? false,

@@ -68,6 +68,11 @@ export class Circuit {
     if (this.#trials > 0) this.#trials -= 1;
   }
 
+  /** Its answer to a trial begins: that is all the trial was to show, however long the answer takes. */
+  answers(at: number): void {
+    if (this.#isOpen && at >= this.#openUntil) this.#close(at);
+  }
+
   observe(ok: boolean, at: number): void {
     if (this.#isOpen) {
       // What was under way when it opened says nothing new.

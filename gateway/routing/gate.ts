@@ -8,6 +8,8 @@ import type { Latency } from "./latency.ts";
 import type { Target } from "./route.ts";
 
 export interface LearningGate extends Gate {
+  /** An answer of success begins. */
+  answers(target: Target): void;
   /** Told of each try that went out, once it is over. */
   learned(target: Target, ending: Ending, attempt: OpenAttempt | undefined, draft: ExchangeDraft): void;
   /** An admitted request did not go there after all. */
@@ -25,6 +27,7 @@ export function gate(breaker: Breaker, latency: Latency): LearningGate {
     admits: (target) => breaker.admits(nameOf(target)),
     mayAdmit: (target) => breaker.mayAdmit(nameOf(target)),
     forgo: (target) => breaker.forgo(nameOf(target)),
+    answers: (target) => breaker.answers(nameOf(target)),
     learned(target, ending, attempt, draft) {
       if (attempt?.result !== "abandoned" && speaksOfBackend(ending)) {
         breaker.observe(nameOf(target), !(attempt?.reason && downReasons.has(attempt.reason)));

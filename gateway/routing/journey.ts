@@ -58,19 +58,22 @@ class Journey {
   async run(): Promise<void> {
     try {
       for (;;) {
-        const one = this.#next();
-        if (one === undefined) {
+        const again = this.#again;
+        const target = again?.target ?? this.#next();
+        if (target === undefined) {
           if (await this.#rested()) continue;
           this.#giveUp();
           return;
         }
         try {
-          const taken = this.#turn.isTaken ? undefined : this.#turn.take(one.target);
+          this.#again = undefined;
+          const taken = this.#turn.isTaken ? undefined : this.#turn.take(target);
           if (taken !== undefined) await taken;
+          const one = again ?? this.#first(target);
           const relay = tryOnce(this.#sending, one);
           if (this.#isDone(one, relay, await relay.ended)) return;
         } catch (error) {
-          this.#hindered(one.target, error);
+          this.#hindered(target, error);
         }
       }
     } finally {
@@ -78,22 +81,21 @@ class Journey {
     }
   }
 
-  /** Nothing was sent: no slot, or no connection, was to be had. Throws what ends the request. */
+  /** Nothing was sent: no slot, no connection, or no body for it was to be had. Throws what ends the request. */
   #hindered(target: Target, error: unknown): void {
     this.#sending.fleet.gate.forgo(target);
     if (!(error instanceof GatewayError) || error.kind === "shutting_down") throw error;
     this.#setBack(target, { failure: error.kind, error, sent: false });
   }
 
-  #next(): Try | undefined {
-    const again = this.#again;
-    if (again !== undefined) {
-      this.#again = undefined;
-      return again;
-    }
+  /** The next target, which holds a trial's place of its breaker until something is learned of it, or it is forgone. */
+  #next(): Target | undefined {
     if (this.#last !== undefined && !this.#mayGoOn(this.#last)) return undefined;
-    const target = this.#itinerary.next();
-    if (target === undefined) return undefined;
+    return this.#itinerary.next();
+  }
+
+  /** What goes to a target first. Throws a GatewayError where there is no body for it. */
+  #first(target: Target): Try {
     const hasSpare = this.#itinerary.hasMore || this.#round < this.#route.retries.max;
     const { asksForUsage, streamed } = this.#facts;
     const withUsage =
@@ -116,7 +118,7 @@ class Journey {
     const { answer } = relay;
     const ending = relay.over(ended);
     const attempt = passage.draft.attempts.at(-1);
-    if (ending.kind === "failed" && ending.stale && !one.fresh && !passage.left && this.#how !== "never") {
+    if (ending.kind === "failed" && ending.stale && !one.fresh && !passage.isOver && this.#how !== "never") {
       this.#again = { ...one, fresh: true };
       passage.draft.enter("overhead", options.surroundings.clock.now());
       return false;
@@ -139,7 +141,7 @@ class Journey {
         const error = new Failed(ending.failure, ending.detail);
         this.#setBack(one.target, { failure: ending.failure, error, sent: attempt?.connectedAt !== undefined });
         // Nobody waits for another try.
-        return passage.draft.closed;
+        return passage.isOver;
       }
       case "held":
         return this.#isDoneWith(one, ending.answer);
@@ -152,7 +154,7 @@ class Journey {
     const { target } = one;
     const { status } = held.head;
     if (one.withUsage && rejectsStreamOptions(held)) {
-      if (passage.draft.closed) return true;
+      if (passage.isOver) return true;
       this.#refusedUsage = target;
       this.#again = { ...one, withUsage: false, rewritten: this.#bodyFor(target, false) };
       passage.draft.enter("overhead", options.surroundings.clock.now());
@@ -166,7 +168,7 @@ class Journey {
     const error = new Failed(failure, errorText(held) ?? `The backend answered ${status}.`);
     // What it says of our key is not for the client.
     this.#setBack(target, { failure, error, ...(failure !== "backend_auth" && { held }), sent: true });
-    return passage.draft.closed;
+    return passage.isOver;
   }
 
   /** Leaves the target alone for as long as it asked for, or altogether where it would only say the same again. */
@@ -195,6 +197,7 @@ class Journey {
     const { passage } = this.#sending;
     passage.draft.enter("backoff", clock.now());
     await passage.rest(millis);
+    passage.goOn();
     passage.draft.enter("overhead", clock.now());
     this.#round = round;
     this.#itinerary.again();

@@ -47,6 +47,6 @@ export class Turn {
       passage.draft.enter("overhead", now());
     }
     // It may have left in the very moment in which its turn came.
-    if (passage.left || passage.draft.closed) throw new ClientLeft();
+    passage.goOn();
   }
 }
