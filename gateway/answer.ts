@@ -226,7 +226,7 @@ export class Answer {
     const { res, head, draft, tap, now, witness } = this.#options;
     const bytes = this.#filtered(due);
     draft.responseBytes += bytes.length;
-    witness?.sent(bytes);
+    witness?.sent(bytes, this.#ended);
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {
       this.#deaf = true;

@@ -87,12 +87,14 @@ export function forward(options: ForwardOptions): Forward {
     const { setting, identity, passage, taken, path } = sending;
     const { admission } = setting;
     if (!admission.asks) return;
-    const { req, res, receiver, draft } = passage;
+    const { req, receiver, draft } = passage;
     const method = req.method ?? "GET";
     const asked = { receiver, method, path, model: taken.facts().model, json: taken.json };
     const holder = admission.permit(identity, asked);
     if (holder !== undefined) sending.fleet = heldBy(sending.fleet, holder);
-    admission.watch(identity, { res, receiver, method, path }, asked, () => draft.attempts.at(-1)?.backend);
+    const backend = () => draft.attempts.at(-1)?.backend;
+    const witness = admission.watch(identity, asked, backend, options.observers.failed);
+    if (witness) passage.showTo(witness);
   };
 
   const takeIn = ({ setting, passage, fleet }: Sending): Intake | Promise<Intake> =>

@@ -110,12 +110,6 @@ export async function gateway({
   };
   let setting = makeSetting(config);
 
-  const checks = healthChecks({
-    checked: setting.fleet.upstreams,
-    verdict: guard.checked,
-    random: surroundings.random,
-  });
-
   telemetry.watchBackends(() =>
     setting.fleet.upstreams.map(({ backend, transport, queue }) => ({
       name: backend.name,
@@ -192,6 +186,13 @@ export async function gateway({
     await api.close();
     throw error;
   }
+
+  // Last, as nobody would stop them where nothing listens.
+  const checks = healthChecks({
+    checked: setting.fleet.upstreams,
+    verdict: guard.checked,
+    random: surroundings.random,
+  });
 
   const cut = () => {
     forwarding.cut();

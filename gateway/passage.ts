@@ -5,7 +5,7 @@ import { ClientLeft, GatewayError } from "./errors.ts";
 import type { AnswerFacts, Receiver, RequestFacts } from "./receivers/receiver.ts";
 import type { Tap } from "./tap.ts";
 import { reviewed } from "./verdict.ts";
-import type { Witness } from "./witness.ts";
+import { type Witness, Witnesses } from "./witness.ts";
 
 /** What is known of an answer that no backend was asked for. */
 export interface Replayed {
@@ -55,8 +55,7 @@ export class Passage {
   /** What the client is told of its limits, flat. */
   limitHeaders: readonly string[] = noHeaders;
   running: Running | undefined = undefined;
-  /** Looks on while the answer goes out; nobody, mostly. */
-  witness: Witness | undefined = undefined;
+  #witness: Witness | undefined = undefined;
   /** What the cache knows of the answer that it gave. */
   replayed: Replayed | undefined = undefined;
   /** How it ends once the client has its answer's last byte. */
@@ -110,6 +109,16 @@ export class Passage {
     this.#whole = outcome;
   }
 
+  /** Who looks on while the answer goes out; nobody, mostly. */
+  get witness(): Witness | undefined {
+    return this.#witness;
+  }
+
+  /** Has one more look on. */
+  showTo(witness: Witness): void {
+    this.#witness = this.#witness === undefined ? witness : new Witnesses(this.#witness, witness);
+  }
+
   /** Waits, unless the client leaves (ClientLeft) or the gateway goes down (GatewayError). */
   rest(millis: number): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -153,7 +162,7 @@ export class Passage {
       if ("reason" in outcome) attempt.reason = outcome.reason;
     }
     const exchange = draft.seal(findings, outcome);
-    this.witness?.over(exchange);
+    this.#witness?.over(exchange);
     return exchange;
   }
 

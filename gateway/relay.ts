@@ -136,7 +136,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     const own = ownHeaders(passage);
     for (const part of corsHeaders) own.push(part);
     const { res, draft, witness } = passage;
-    if (witness?.begins(received, filter !== undefined)) own.push("x-tollgate-cache", "miss");
+    if (witness) own.push(...witness.begins(received, filter !== undefined));
     this.answer = new Answer({
       res,
       draft,

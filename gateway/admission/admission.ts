@@ -4,11 +4,12 @@ import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Fleet, Upstream } from "../fleet.ts";
 import type { Receiver } from "../receivers/receiver.ts";
+import type { Witness } from "../witness.ts";
 import type { BoundIds } from "./bound-ids.ts";
 import { type Identify, identify, type KeyRing } from "./identify.ts";
 import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
-import { type MadeIdsOptions, watchIds } from "./made-ids.ts";
+import { madeIds } from "./made-ids.ts";
 import { idsInBody, idsInPath } from "./named-ids.ts";
 import { grantFor, type PermitRequest, permit } from "./permit.ts";
 
@@ -33,13 +34,16 @@ export interface Admission {
   permit(identity: Identity, asked: Asked): string | undefined;
   /** The receiver in whose way the body has to be taken: read, where it may name ids. */
   bodyOf(receiver: Receiver, req: IncomingMessage): Receiver;
-  /** Sees to it that what the answer says was made is the caller's. `backend` names who answers, once it does. */
+  /**
+   * Who sees to it that what the answer says was made is the caller's; `undefined` where it makes nothing. `backend`
+   * names who answers, once it does.
+   */
   watch(
     identity: Identity,
-    options: Omit<MadeIdsOptions, "found">,
     asked: Asked,
     backend: () => string | undefined,
-  ): void;
+    failed: (error: unknown) => void,
+  ): Witness | undefined;
   /** Whether a model is for the caller. */
   allows(identity: Identity, model: string): boolean;
   /** Whether a backend is: strangers reach only those that take clients' own keys. */
@@ -105,13 +109,17 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
       // Of paths that nobody knows, only what says that it is JSON is read as such.
       return grant === "other" && !/\bjson\b/i.test(type) ? receiver : readWhole(receiver);
     },
-    watch(identity, options, asked, backend) {
-      if (!asks() || isStranger(identity)) return;
+    watch(identity, asked, backend, failed) {
+      if (!asks() || isStranger(identity)) return undefined;
+      const { receiver, method, path } = asked;
       // An answer is kept there only where the client says so.
-      if (asked.receiver.operation === "chat" && asked.json?.includes('"store"') !== true) return;
+      if (receiver.operation === "chat" && asked.json?.includes('"store"') !== true) return undefined;
       const tenant = tenantOf(identity);
-      watchIds({
-        ...options,
+      return madeIds({
+        receiver,
+        method,
+        path,
+        failed,
         found(id, isNew) {
           const name = backend();
           if (name === undefined) return;

@@ -1,17 +1,19 @@
 // Sees an answer's ids on their way to the client: what a request has made is its maker's before the client can name it.
-import type { ServerResponse } from "node:http";
 import zlib from "node:zlib";
 import { headerIn } from "../headers.ts";
+import type { ReceivedHead } from "../received-head.ts";
 import type { Receiver } from "../receivers/receiver.ts";
+import type { Witness } from "../witness.ts";
 
 export interface MadeIdsOptions {
-  readonly res: ServerResponse;
   readonly receiver: Receiver;
   readonly method: string;
   /** Path without query. */
   readonly path: string;
   /** `isNew`: the backend has just made it; else it is only named. Called before the bytes that hold it leave. */
   readonly found: (id: string, isNew: boolean) => void;
+  /** Told of an error of `found`. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Which answers name ids, and where: `POST /v1/files` → its `id`. */
@@ -48,32 +50,15 @@ function readingOf({ receiver, method, path }: Asked): Reading | undefined {
   return method === "POST" && /^\/v1\/[^/]+\/?$/.test(path) ? "id" : undefined;
 }
 
-type Send = (...given: never[]) => unknown;
-
-/** Looks at what is written to the client from now on; the bytes are not touched. */
-export function watchIds(options: MadeIdsOptions): void {
-  const { res } = options;
+/** Looks for ids in an answer; `undefined` where such a request is answered without any. */
+export function madeIds(options: MadeIdsOptions): Witness | undefined {
   const reading = readingOf(options);
-  if (reading === undefined) return;
-  const watch = new Watch(reading, options);
-  const { writeHead, write, end } = res;
-  const head = (...given: Parameters<typeof writeHead>) => {
-    watch.head(given);
-    return Reflect.apply(writeHead as Send, res, given);
-  };
-  const piece = (...given: Parameters<typeof write>) => {
-    watch.see(given[0]);
-    return Reflect.apply(write as Send, res, given);
-  };
-  const last = (...given: Parameters<typeof end>) => {
-    watch.see(given[0]);
-    watch.over();
-    return Reflect.apply(end as Send, res, given);
-  };
-  Object.assign(res, { writeHead: head, write: piece, end: last });
+  return reading && new MadeIds(reading, options);
 }
 
-class Watch {
+const none: readonly string[] = [];
+
+class MadeIds implements Witness {
   readonly #reading: Reading;
   readonly #options: MadeIdsOptions;
   readonly #chunks: Buffer[] = [];
@@ -86,37 +71,53 @@ class Watch {
     this.#options = options;
   }
 
-  /** The arguments of `writeHead`. */
-  head(given: readonly unknown[]): void {
-    const [status, , second] = given;
-    const headers = Array.isArray(second) ? second : Array.isArray(given[1]) ? given[1] : [];
-    if (typeof status !== "number" || status < 200 || status >= 300) this.#isOver = true;
-    if (this.#isOver) return;
-    this.#encoding = headerIn(headers, "content-encoding")?.trim().toLowerCase();
-    if (this.#reading !== "location") return;
-    const id = headerIn(headers, "location")?.split(/[?#]/)[0]?.split("/").at(-1);
-    if (id !== undefined && id !== "") this.#options.found(id, true);
+  begins({ status, crossing, contentEncoding }: ReceivedHead, rewritten: boolean): readonly string[] {
+    this.#giveUp();
+    this.#isOver = status < 200 || status >= 300;
+    if (this.#isOver) return none;
+    this.#encoding = rewritten ? undefined : contentEncoding?.trim().toLowerCase();
+    if (this.#reading !== "location") return none;
+    const id = headerIn(crossing, "location")?.split(/[?#]/)[0]?.split("/").at(-1);
+    if (id !== undefined && id !== "") this.#found(id, true);
     this.#isOver = true;
+    return none;
   }
 
-  see(chunk: unknown): void {
-    if (this.#isOver || !Buffer.isBuffer(chunk) || chunk.length === 0) return;
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+  sent(bytes: Buffer, isLast: boolean): void {
+    if (this.#isOver) return;
+    this.#see(bytes);
+    if (isLast) this.#last();
+  }
+
+  over(): void {
+    this.#giveUp();
+  }
+
+  #found(id: string, isNew: boolean): void {
+    try {
+      this.#options.found(id, isNew);
+    } catch (error) {
+      this.#options.failed(error);
+    }
+  }
+
+  #see(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#chunks.push(Buffer.from(bytes));
+    this.#length += bytes.length;
     if (this.#reading === "response" && this.#encoding === undefined) this.#seeResponse();
     else if (this.#length > maxBytes) this.#giveUp();
   }
 
-  over(): void {
+  #last(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
     try {
       const body: unknown = JSON.parse(decoded(Buffer.concat(this.#chunks), this.#encoding));
       if (typeof body === "object" && body !== null) this.#read(body as Readonly<Record<string, unknown>>);
     } catch {
       // No JSON, or cut: it names nothing that its maker could rely on.
     }
-    this.#chunks.length = 0;
+    this.#giveUp();
   }
 
   /**
@@ -126,19 +127,19 @@ class Watch {
   #seeResponse(): void {
     const text = Buffer.concat(this.#chunks, Math.min(this.#length, maxHeadBytes)).toString("latin1");
     const id = /"id"\s*:\s*"([^"\\]{1,256})"/.exec(text)?.[1];
-    if (id !== undefined) this.#options.found(id, false);
+    if (id !== undefined) this.#found(id, false);
     if (id !== undefined || this.#length > maxHeadBytes) this.#giveUp();
   }
 
   #giveUp(): void {
     this.#isOver = true;
     this.#chunks.length = 0;
+    this.#length = 0;
   }
 
   #read(body: Readonly<Record<string, unknown>>): void {
-    const { found } = this.#options;
     const say = (id: unknown, isNew: boolean) => {
-      if (typeof id === "string" && id !== "") found(id, isNew);
+      if (typeof id === "string" && id !== "") this.#found(id, isNew);
     };
     const { file, result_files: results } = body;
     switch (this.#reading) {

@@ -81,7 +81,7 @@ async function joined(sending: Sending, key: string): Promise<Entry | undefined>
 /** Has the answer kept that will come. `flight`: others wait for it. */
 function record({ options: { cache }, passage }: Sending, key: string, flight: Flight | undefined): undefined {
   passage.draft.cache = "miss";
-  passage.witness = new Recording({
+  const recording = new Recording({
     maxBytes: cache.settings?.maxEntryBytes ?? 0,
     wall: cache.options.wall,
     failed: cache.options.failed,
@@ -90,5 +90,6 @@ function record({ options: { cache }, passage }: Sending, key: string, flight: F
       if (flight !== undefined) cache.flights.land(flight, entry, isTooLarge);
     },
   });
+  passage.showTo(recording);
   return undefined;
 }

@@ -8,6 +8,8 @@ import type { Entry } from "./entry.ts";
 /** What of a backend's head is about the answer, and not about the one request that made it. */
 const keptHeaders = ["content-type", "content-encoding", "content-language", "openai-model", "openai-version"];
 
+const missed: readonly string[] = ["x-tollgate-cache", "miss"];
+
 const firstBytes = 4 * 1024;
 /** What a place in `ends` is taken to cost, so that a stream of tiny pieces is bounded, too. */
 const bytesPerEnd = 8;
@@ -37,19 +39,19 @@ export class Recording implements Witness {
     this.#options = options;
   }
 
-  begins({ status, contentType, contentLength, crossing }: ReceivedHead, rewritten: boolean): boolean {
+  begins({ status, contentType, contentLength, crossing }: ReceivedHead, rewritten: boolean): readonly string[] {
     this.#isOn = !this.#isOver && status === 200;
     this.#length = 0;
     this.#ends.length = 0;
     if (this.#isOn && Number(contentLength ?? 0) > this.#options.maxBytes) this.#end(undefined, true);
-    if (!this.#isOn) return false;
+    if (!this.#isOn) return [];
     this.#isStream = contentType === "text/event-stream";
     this.#headers = [];
     for (const name of keptHeaders) {
       const value = headerIn(crossing, name);
       if (value !== undefined && !(rewritten && name === "content-encoding")) this.#headers.push(name, value);
     }
-    return true;
+    return missed;
   }
 
   sent(bytes: Buffer): void {
