@@ -125,6 +125,7 @@ test("a client that stopped reading and then leaves does not hold up the drainin
     bodyBytes: 1e6,
     multipartHeadBytes: 1e5,
     receiveSeconds: 5,
+    stallSeconds: 60,
     drainBytes: 1e9,
     drainSeconds: 15,
   };
@@ -147,12 +148,35 @@ test("a client that stopped reading and then leaves does not hold up the drainin
   expect(await stage.onlyExchange()).toMatchObject({ outcome: abandoned, tokens: usage, usageSource: "provider" });
 });
 
+test("a client that stopped reading and does not leave is taken to be gone, and the backend is let go", async () => {
+  const words = Array.from({ length: 400 }, () => "x".repeat(50_000));
+  const limits = {
+    jsonBytes: 1e6,
+    bodyBytes: 1e6,
+    multipartHeadBytes: 1e5,
+    receiveSeconds: 5,
+    stallSeconds: 0.2,
+    drainBytes: 1e6,
+    drainSeconds: 5,
+  };
+  const script = [eventStream(chatEvents({ model, usage, words }))];
+  await using stage = await scene({ ...cancelling, config: { limits }, script });
+  const connection = await begin(stage);
+  await connection.head();
+  connection.socket.pause();
+  const request = await stage.backend.request(0);
+  expect(await request.ended).toBe("left");
+  expect(await stage.onlyExchange()).toMatchObject({ outcome: abandoned });
+  connection.leave();
+});
+
 describe("draining has its bounds", () => {
   const limits = {
     jsonBytes: 1e6,
     bodyBytes: 1e6,
     multipartHeadBytes: 1e5,
     receiveSeconds: 5,
+    stallSeconds: 60,
     drainBytes: 1e6,
     drainSeconds: 5,
   };

@@ -47,6 +47,7 @@ function answering(more: Partial<AnswerOptions> = {}, statusText = "OK") {
     tap: undefined,
     filter: undefined,
     decode: undefined,
+    stallSeconds: 0,
     ...more,
   });
   return { answer, res, flow, broken };

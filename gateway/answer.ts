@@ -37,6 +37,8 @@ export interface AnswerOptions {
   /** Nothing goes out before the first token, or the end: if the answer fails until then, another can be had. */
   readonly withheld: boolean;
   readonly witness?: Witness | undefined;
+  /** A client that takes nothing for so long is hung up on; 0: never. */
+  readonly stallSeconds: number;
 }
 
 const empty = Buffer.alloc(0);
@@ -241,9 +243,22 @@ export class Answer {
       if (bytes.length === 0) res.flushHeaders();
     }
     if (bytes.length === 0 || res.write(bytes)) return;
-    const source = this.#options.decode ?? this.#options.flow;
+    this.#waitForClient();
+  }
+
+  /** It has more in its way than it reads: the backend waits with it, though not for ever. */
+  #waitForClient(): void {
+    const { res, decode, flow, stallSeconds } = this.#options;
+    const source = decode ?? flow;
     source.pause();
-    res.once("drain", () => source.resume());
+    const timer = stallSeconds > 0 ? setTimeout(() => res.destroy(), stallSeconds * 1000) : undefined;
+    const over = () => clearTimeout(timer);
+    res.once("close", over);
+    res.once("drain", () => {
+      res.off("close", over);
+      over();
+      source.resume();
+    });
   }
 }
 

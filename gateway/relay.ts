@@ -153,6 +153,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       filter,
       decode: filter && decoder(contentEncoding ?? ""),
       witness,
+      stallSeconds: this.#sending.fleet.config.limits.stallSeconds,
       withheld: spare === "always" && passage.tap !== undefined && mayFail(received),
     });
     // The client left while the backend was thinking, and the answer is read all the same.

@@ -12,6 +12,7 @@ const limits = {
   bodyBytes: 400_000,
   multipartHeadBytes: 64 * 1024,
   receiveSeconds: 5,
+  stallSeconds: 60,
   drainBytes: megabyte,
   drainSeconds: 5,
 };

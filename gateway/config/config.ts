@@ -144,6 +144,8 @@ export interface Limits {
   readonly multipartHeadBytes: number;
   /** A request's body must arrive within this time, seconds. */
   readonly receiveSeconds: number;
+  /** A client that takes nothing of its answer for so many seconds is taken to be gone; 0: never. */
+  readonly stallSeconds: number;
   /** How much of an answer nobody waits for is still read (`onClientAbort: drain`). */
   readonly drainBytes: number;
   readonly drainSeconds: number;

@@ -48,6 +48,7 @@ describe("a file", () => {
       multipartHeadBytes: 32 * 1024 ** 2,
       drainBytes: 7,
       receiveSeconds: 90,
+      stallSeconds: 120,
       drainSeconds: 0.5,
     });
     expect(shutdownSeconds).toBe(120);

@@ -63,6 +63,9 @@ const limits = z.strictObject(
       .prefault("32MiB")
       .describe("How much of an upload is held back at most while looking for its model field."),
     receiveSeconds: duration().prefault("5m").describe("A request's body must arrive within this time."),
+    stallSeconds: duration()
+      .prefault("2m")
+      .describe("A client that takes nothing of its answer for so long is taken to be gone; 0 waits for ever."),
     drainBytes: size()
       .prefault("4MiB")
       .describe("With onClientAbort: drain, how much of an answer is still read after its client left."),

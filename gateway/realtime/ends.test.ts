@@ -150,7 +150,14 @@ describe("a client that leaves in the middle of a response", () => {
   });
 
   test("has the drained backend closed after the time that draining may take", async () => {
-    const config = { jsonBytes: 1e6, bodyBytes: 1e6, multipartHeadBytes: 1e5, receiveSeconds: 5, drainBytes: 1e6 };
+    const config = {
+      jsonBytes: 1e6,
+      bodyBytes: 1e6,
+      multipartHeadBytes: 1e5,
+      receiveSeconds: 5,
+      stallSeconds: 60,
+      drainBytes: 1e6,
+    };
     await using stage = await realtimeScene({
       backend: { onClientAbort: "drain" },
       config: { limits: { ...config, drainSeconds: 0.1 } },
@@ -164,7 +171,14 @@ describe("a client that leaves in the middle of a response", () => {
   });
 
   test("has the drained backend closed after the bytes that draining may take", async () => {
-    const config = { jsonBytes: 1e6, bodyBytes: 1e6, multipartHeadBytes: 1e5, receiveSeconds: 5, drainSeconds: 100 };
+    const config = {
+      jsonBytes: 1e6,
+      bodyBytes: 1e6,
+      multipartHeadBytes: 1e5,
+      receiveSeconds: 5,
+      stallSeconds: 60,
+      drainSeconds: 100,
+    };
     await using stage = await realtimeScene({
       backend: { onClientAbort: "drain" },
       config: { limits: { ...config, drainBytes: 1000 } },
