@@ -31,7 +31,7 @@ const help = `tollgate: a gateway between OpenAI clients and OpenAI-compatible b
 Usage
   tollgate serve [--config FILE]          run the gateway until SIGTERM or Ctrl-C
   tollgate check [--config FILE] [--json] say what would be served, without serving it
-  tollgate keys create | list | revoke | rotate   who may use it; see tollgate keys --help
+  tollgate keys ACTION                    who may use it: create, list, show, change, revoke, rotate; see tollgate keys --help
   tollgate --help | --version
 
 Options

@@ -149,6 +149,118 @@ describe("revoke", () => {
   });
 });
 
+describe("change", () => {
+  const shown = async (name: string) =>
+    JSON.parse((await run(["show", name, "--json"])).out) as Record<string, unknown>;
+
+  test("leaves what is not named, limit by limit and budget by budget", async () => {
+    const options =
+      "--label ci --user ada --team lab --expires 30d --models a --grant files --concurrent 5 --tokens-per-day 9 " +
+      "--budget 10/month,1/day --priority 3 --system-prompt Hi --system-prompt-mode append";
+    const { secret, ...before } = await create(...options.split(" "));
+    const { code, out } = await run("change ci --concurrent 6 --budget 20/month --budget 7/total".split(" "));
+    expect([code, out.split("\n")[0]]).toEqual([
+      0,
+      `Key ci (${before.id}) is changed; a running gateway follows within a second.`,
+    ]);
+    const [month, day] = before.budgets as object[];
+    const now = {
+      ...before,
+      limits: { concurrent: 6, tokensPerDay: 9 },
+      budgets: [{ ...month, usd: 20 }, day, { ...month, usd: 7, period: "total" }],
+    };
+    expect(await shown(before.id)).toEqual(now);
+    await run(["change", "CI", "--label", "builds", "--system-prompt", "Hello"]);
+    const renamed = { ...now, label: "builds", systemPrompt: { mode: "append", text: "Hello" } };
+    expect(await shown("builds")).toEqual(renamed);
+    await run(["change", "builds", "--system-prompt-mode", "replace"]);
+    expect(await shown("builds")).toEqual({ ...renamed, systemPrompt: { mode: "replace", text: "Hello" } });
+    expect((await ring()).find(secret)?.label).toBe("builds");
+  });
+
+  test("takes away what --no-… names", async () => {
+    const options =
+      "--label ci --user ada --team lab --expires 30d --models a --grant files --concurrent 5 --tokens-per-day 9 " +
+      "--requests-per-day 8 --budget 10/month --priority 3 --system-prompt Hi";
+    const before = await create(...options.split(" "));
+    await run(["change", "ci", "--no-tokens-per-day", "--no-user"]);
+    expect(await shown("ci")).toMatchObject({
+      user: null,
+      team: "lab",
+      limits: { concurrent: 5, requestsPerDay: 8 },
+    });
+    await run(["change", "ci", "--no-limits", "--concurrent", "2", "--no-budget", "--budget", "1/day"]);
+    expect(await shown("ci")).toMatchObject({
+      limits: { concurrent: 2 },
+      budgets: [{ usd: 1, period: "day", softRatio: 0.8, hard: true }],
+    });
+    const all = "team expires models grant concurrent budget priority system-prompt".split(" ");
+    await run(["change", "ci", ...all.map((name) => `--no-${name}`)]);
+    const { id, createdAt } = before;
+    expect(await shown("ci")).toEqual({
+      id,
+      label: "ci",
+      state: "active",
+      source: "created",
+      user: null,
+      team: null,
+      createdAt,
+      expiresAt: null,
+      revokedAt: null,
+      models: null,
+      grants: [],
+      limits: {},
+      budgets: [],
+      priority: 0,
+      systemPrompt: null,
+    });
+  });
+
+  test("does nothing to a key of the configuration, or to a revoked one", async () => {
+    writeFileSync(join(folder, "config.yaml"), `keys: [{ label: ops, key: "tg-${"x".repeat(40)}" }]`);
+    expect(await run(["change", "ops", "--user", "ada", "-c", "config.yaml"])).toMatchObject({
+      code: 1,
+      err: "tollgate: The key 'ops' is declared in the configuration; change it there.\n",
+    });
+    await create("--label", "gone");
+    await run(["revoke", "gone"]);
+    expect(await run(["change", "gone", "--user", "ada"])).toMatchObject({
+      code: 1,
+      err: "tollgate: The key 'gone' is revoked, which is for good; make a new one.\n",
+    });
+  });
+});
+
+test("a system prompt is read from a file, without the line ends after it", async () => {
+  writeFileSync(join(folder, "prompt.txt"), "Be brief.\nBe kind.\n\n");
+  const from = ["--system-prompt-file", "prompt.txt"];
+  const { systemPrompt } = await create("--label", "ci", ...from, "--system-prompt-mode", "replace");
+  expect(systemPrompt).toEqual({ mode: "replace", text: "Be brief.\nBe kind." });
+  expect((await run(["show", "ci"])).out).toContain("  prompt    replace: Be brief.\n            Be kind.\n");
+});
+
+test("show tells all of one key, and no secret", async () => {
+  const { id, secret } = await create("--label", "ci", "--models", "gpt-*", "--concurrent", "2", "--expires", "30d");
+  const { out, code } = await run(["show", "CI"]);
+  expect([code, out.split("\n").map((line) => line.trim().split(/ {2,}/))]).toEqual([
+    0,
+    [
+      ["id", id],
+      ["label", "ci"],
+      ["state", "active"],
+      ["created", "2026-11-21T12:00:00Z"],
+      ["expires", "2026-12-21T12:00:00Z"],
+      ["models", "gpt-*"],
+      ["grants", "inference only"],
+      ["limits", "open 2"],
+      ["budgets", "none of its own"],
+      ["priority", "0"],
+      [""],
+    ],
+  ]);
+  expect(out).not.toContain(secret.slice(3));
+});
+
 test("rotate gives another secret, and says until when the old one is good", async () => {
   const { id, secret } = await create("--label", "ci");
   const at = await run(["rotate", "ci", "--grace", "1h"]);
@@ -167,26 +279,34 @@ test.each([
   [["create", "--label", "ci"], "tollgate: There is a key with the label 'ci' already.\n"],
   [["revoke", "nobody"], 'tollgate: There is no key "nobody"; see tollgate keys list.\n'],
   [["rotate", "nobody"], 'tollgate: There is no key "nobody"; see tollgate keys list.\n'],
+  [["show", "nobody"], 'tollgate: There is no key "nobody"; see tollgate keys list.\n'],
+  [["change", "nobody", "--no-user"], 'tollgate: There is no key "nobody"; see tollgate keys list.\n'],
+  [["change", "ci", "--label", "gone2"], "tollgate: There is a key with the label 'gone2' already.\n"],
+  [
+    ["change", "ci", "--system-prompt-mode", "append"],
+    "tollgate: The key 'ci' has no system prompt; give one with --system-prompt.\n",
+  ],
   [["revoke", "tg-hunter2"], 'tollgate: There is no key "tg-…"; see tollgate keys list.\n'],
   [["rotate", "gone"], "tollgate: The key 'gone' is revoked, which is for good; make a new one.\n"],
 ])("%j fails with 1 and one sentence", async (args, err) => {
   await create("--label", "ci");
   await create("--label", "gone");
+  await create("--label", "gone2");
   await run(["revoke", "gone"]);
   expect(await run(args)).toEqual({ code: 1, out: "", err });
 });
 
 test.each([
   [["creat"], "keys does not know creat, did you mean create"],
-  [["dance"], "keys does not know dance, only create, list, revoke and rotate"],
-  [["--json"], "say what to do with keys: create, list, revoke or rotate"],
+  [["dance"], "keys does not know dance, only create, list, show, change, revoke and rotate"],
+  [["--json"], "say what to do with keys: create, list, show, change, revoke or rotate"],
   [["create"], "keys create needs a name for the key: --label NAME"],
   [["create", "ci"], "keys create takes options only; name the key with --label"],
   [["list", "all"], "keys list takes options only"],
   [["revoke"], "keys revoke needs one key: its id or its label"],
   [["rotate", "a", "b"], "keys rotate needs one key: its id or its label"],
   [["create", "--lable", "ci"], "unknown option --lable, did you mean --label"],
-  [["revoke", "ci", "--label", "x"], "--label goes with keys create only"],
+  [["revoke", "ci", "--label", "x"], "--label goes with keys create and change only"],
   [["create", "--label", "ci", "--grace", "1h"], "--grace goes with keys rotate only"],
   [["create", "--label"], "--label needs a value after it"],
   [["create", "--label", "--user", "ada"], "--label needs a value after it"],
@@ -213,6 +333,30 @@ test.each([
   [["create", "--label", "a", "--budget", "1/day,2/day"], "--budget has two budgets for one period; keep one"],
   [["create", "--label", "a", "--priority", "high"], "--priority must be a whole number from -100 to 100"],
   [["create", "--label", "a", "--priority", "101"], "--priority must be a whole number from -100 to 100"],
+  [["show"], "keys show needs one key: its id or its label"],
+  [["change"], "keys change needs one key: its id or its label"],
+  [["change", "a", "--json"], "keys change needs something to change, such as --budget 20/month or --no-expires"],
+  [["create", "--label", "a", "--no-user"], "--no-user goes with keys change only"],
+  [["change", "a", "--no-user", "--user", "b"], "--no-user and --user exclude each other"],
+  [["change", "a", "--no-expiry"], "unknown option --no-expiry, did you mean --no-expires"],
+  [
+    ["change", "a", "--no-system-prompt", "--system-prompt-mode", "append"],
+    "--no-system-prompt and --system-prompt-mode exclude each other",
+  ],
+  [["change", "a", "--concurrent", "0"], /^--concurrent must be a whole number from 1 to/],
+  [["change", "a", "--system-prompt-mode", "above"], "--system-prompt-mode must be one of prepend, append, replace"],
+  [
+    ["create", "--label", "a", "--system-prompt-mode", "append"],
+    "--system-prompt-mode goes with --system-prompt or --system-prompt-file",
+  ],
+  [
+    ["create", "--label", "a", "--system-prompt", "x", "--system-prompt-file", "y"],
+    "--system-prompt and --system-prompt-file exclude each other",
+  ],
+  [
+    ["create", "--label", "a", "--system-prompt-file", "nowhere.txt"],
+    "--system-prompt-file: nowhere.txt cannot be read; check its name, and who may read it",
+  ],
   [["rotate", "a", "--grace", "long"], '--grace must be a time such as "30m", "12h" or "7d", at most 30d'],
   [["rotate", "a", "--grace", "31d"], '--grace must be a time such as "30m", "12h" or "7d", at most 30d'],
 ])("%j is a usage error that names what is wrong, and makes nothing", async (args, said) => {

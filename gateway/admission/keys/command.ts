@@ -1,5 +1,7 @@
-// `tollgate keys`: makes, lists, revokes and rotates keys, beside a gateway that runs or without one.
+// `tollgate keys`: makes, shows, changes, revokes and rotates keys, beside a gateway that runs or without one.
 
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { FillRandom } from "../../../instrumentation/index.ts";
 import { type LoadOptions, load } from "../../config/load.ts";
 import { sentence } from "../../config/problem.ts";
@@ -8,6 +10,8 @@ import { DatabaseProblem } from "../../state/database.ts";
 import type { Key } from "../identity.ts";
 import { type KeysArguments, readArguments } from "./arguments.ts";
 import { described, timeText } from "./described.ts";
+import { NoPrompt } from "./key-options.ts";
+import { keySheet } from "./key-sheet.ts";
 import { LabelTaken } from "./key-store.ts";
 import { keyTable } from "./key-table.ts";
 import { AlreadyRevoked, DeclaredInConfig, type Keys, keys } from "./keys.ts";
@@ -27,19 +31,32 @@ const help = `tollgate keys: who may use the gateway
 
 Usage
   tollgate keys create --label NAME [options]    make a key, and show its secret once
-  tollgate keys list [--json]
-  tollgate keys revoke ID|LABEL                  for good; a running gateway refuses it within a second
-  tollgate keys rotate ID|LABEL [--grace 1h]     a new secret for the same key; the old one stops, after the grace
+  tollgate keys list                             all of them, in a table
+  tollgate keys show NAME                        all that is known of one; NAME is its id or its label
+  tollgate keys change NAME [options]            what is not named stays; a running gateway follows within a second
+  tollgate keys revoke NAME                      for good; a running gateway refuses it within a second
+  tollgate keys rotate NAME [--grace 1h]         a new secret for the same key; the old one stops, after the grace
 
-Options of create
+Options of create and change
       --user NAME, --team NAME     whom its requests count for
       --expires 30d|DATE           12h, 30d, 2w, 2027-01-31 (its beginning, UTC) or 2027-01-31T18:00:00Z
-      --models a,b*                the only models it may use; all when not given
+      --models a,b*                the only models it may use; all when never given
       --grant files,batches        besides inference: files, uploads, batches, fine_tuning, stored_responses,
                                    vector_stores, realtime, other
       --requests-per-minute N, --requests-per-day N, --tokens-per-minute N, --tokens-per-day N, --concurrent N
       --budget 10/month            USD per day, week, month, or in total; again for another period
       --priority N                 -100 to 100; a higher one goes first where requests wait
+      --system-prompt TEXT, --system-prompt-file FILE   put into every chat and response under the key
+      --system-prompt-mode MODE    prepend (the usual), append or replace: before the client's own system messages,
+                                   after them, or in their place
+
+Options of change alone
+      --label NAME                 its new label
+      --no-user, --no-team, --no-expires, --no-models, --no-grant, --no-priority, --no-system-prompt,
+      --no-requests-per-minute, --no-requests-per-day, --no-tokens-per-minute, --no-tokens-per-day, --no-concurrent
+                                   takes away what the key has of it
+      --no-limits                  takes away all five limits, but for those named beside it
+      --no-budget                  takes away all its budgets, but for those named beside it
 
 Options
   -c, --config FILE  configuration, which says where the data folder is (dataDir, TOLLGATE_DATA_DIR)
@@ -49,7 +66,8 @@ Options
 /** Runs what follows `tollgate keys`. Resolves to the exit code; never rejects for what a user can get wrong. */
 export async function keysCommand(args: readonly string[], options: KeysCommandOptions): Promise<number> {
   const { out, err, surroundings, now, fillRandom } = options;
-  const wanted = readArguments(args, now());
+  const { cwd = process.cwd(), read = (path: string) => readFileSync(path, "utf8") } = surroundings ?? {};
+  const wanted = readArguments(args, (path) => read(resolve(cwd, path)), now());
   if ("fault" in wanted) {
     err(`tollgate: ${wanted.fault}; see tollgate keys --help.\n`);
     return exit.usage;
@@ -81,7 +99,7 @@ export async function keysCommand(args: readonly string[], options: KeysCommandO
 
 class NoSuchKey extends Error {}
 
-const told = [DatabaseProblem, LabelTaken, AlreadyRevoked, DeclaredInConfig, NoSuchKey];
+const told = [DatabaseProblem, LabelTaken, AlreadyRevoked, DeclaredInConfig, NoPrompt, NoSuchKey];
 const isTold = (error: unknown): error is Error => told.some((kind) => error instanceof kind);
 
 /** Does it, and gives what is to be printed. */
@@ -102,6 +120,16 @@ async function actions(
       const all = ring.list().map(shown);
       if (wanted.json) return json(all);
       return all.length === 0 ? "There are no keys; make one with tollgate keys create --label NAME.\n" : keyTable(all);
+    }
+    case "show": {
+      const one = shown(named(ring, wanted.name));
+      return wanted.json ? json(one) : keySheet(one);
+    }
+    case "change": {
+      const key = await ring.change(named(ring, wanted.name).id, wanted.changeOf);
+      if (key === undefined) throw new NoSuchKey(unknown(wanted.name));
+      if (wanted.json) return json(shown(key));
+      return `${nameOf(key)} is changed; a running gateway follows within a second.\n${keySheet(shown(key))}`;
     }
     case "revoke": {
       const { id, revokedAt } = named(ring, wanted.name);

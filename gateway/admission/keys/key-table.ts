@@ -13,10 +13,8 @@ export function keyTable(keys: readonly DescribedKey[]): string {
     key.team ?? "",
     key.expiresAt ?? "",
     [...(key.models ?? []), ...key.grants.map((grant) => `+${grant}`)].join(" "),
-    Object.entries(key.limits)
-      .map(([name, value]) => `${short[name] ?? name} ${value}`)
-      .join(", "),
-    key.budgets.map(({ usd, period, hard }) => `$${usd}/${period}${hard ? "" : " (soft)"}`).join(", "),
+    limitsText(key),
+    budgetsText(key),
   ]);
   const used = heads.map((_, column) => rows.some((row) => row[column] !== ""));
   const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
@@ -31,6 +29,14 @@ export function keyTable(keys: readonly DescribedKey[]): string {
     .map((line) => `${line}\n`)
     .join("");
 }
+
+export const limitsText = ({ limits }: DescribedKey): string =>
+  Object.entries(limits)
+    .map(([name, value]) => `${short[name] ?? name} ${value}`)
+    .join(", ");
+
+export const budgetsText = ({ budgets }: DescribedKey): string =>
+  budgets.map(({ usd, period, hard }) => `$${usd}/${period}${hard ? "" : " (soft)"}`).join(", ");
 
 const short: Readonly<Record<string, string>> = {
   requestsPerMinute: "requests/min",

@@ -53,8 +53,12 @@ export interface Keys extends KeyRing {
   isDeclared(id: string): boolean;
   /** Rejects with LabelTaken. */
   create(wanted: NewKey): Promise<Made>;
-  /** Rejects with LabelTaken, AlreadyRevoked, DeclaredInConfig. `undefined` where there is no such key, here and below. */
-  change(id: string, change: KeyChange): Promise<Key | undefined>;
+  /**
+   * By what a function makes of the key as it stands in the store, where one is given. Rejects with LabelTaken,
+   * AlreadyRevoked, DeclaredInConfig, and with what that function throws. `undefined` where there is no such key, here
+   * and below.
+   */
+  change(id: string, change: KeyChange | ((key: Key) => KeyChange)): Promise<Key | undefined>;
   /** For good; once revoked, it keeps its first time. Rejects with DeclaredInConfig. */
   revoke(id: string): Promise<Key | undefined>;
   /**
@@ -167,13 +171,13 @@ export async function keys({ store, now, fillRandom, declared = [] }: KeysOption
       keep(stored);
       return { key, secret };
     },
-    async change(id, change) {
-      if (change.label !== undefined) ownLabel(change.label);
-      return update(id, ({ key, secrets }) => {
+    change: (id, change) =>
+      update(id, ({ key, secrets }) => {
         if (key.revokedAt !== undefined) throw new AlreadyRevoked(key.label);
-        return { key: withoutAbsent({ ...key, ...change }), secrets };
-      });
-    },
+        const said = typeof change === "function" ? change(key) : change;
+        if (said.label !== undefined) ownLabel(said.label);
+        return { key: withoutAbsent({ ...key, ...said }), secrets };
+      }),
     revoke: (id) =>
       update(id, ({ key, secrets }) => ({ key: { ...key, revokedAt: key.revokedAt ?? wholeNow() }, secrets })),
     async rotate(id, graceSeconds = 0) {
