@@ -1,6 +1,6 @@
 // The forwarder: admit → identify → take in → permit → look up → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { heldBy } from "./admission/admission.ts";
+import { type Asked, heldBy } from "./admission/admission.ts";
 import type { Reservation } from "./admission/allowance/allowance.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
@@ -82,15 +82,32 @@ export function forward(options: ForwardOptions): Forward {
     passage.goOn();
   };
 
-  /** Throws where the caller may not do what the request wants; binds what it names, and what comes of it. */
-  const permit = (sending: Sending): void => {
+  /**
+   * Throws where the caller may not do what the request wants; binds what it names, and what comes of it. A Promise
+   * only where another machine has to be asked whose something is.
+   */
+  const permit = (sending: Sending): void | Promise<void> => {
     const { setting, identity, passage, taken, path } = sending;
     const { admission } = setting;
     if (!admission.asks) return;
-    const { req, receiver, draft } = passage;
+    const { req, receiver } = passage;
     const method = req.method ?? "GET";
     const asked = { receiver, method, path, model: taken.facts().model, json: taken.json };
     const holder = admission.permit(identity, asked);
+    if (holder instanceof Promise) return latePermit(sending, asked, holder);
+    permitted(sending, asked, holder);
+  };
+
+  const latePermit = async (sending: Sending, asked: Asked, holder: Promise<string | undefined>): Promise<void> => {
+    const found = await holder;
+    sending.passage.goOn();
+    permitted(sending, asked, found);
+  };
+
+  const permitted = (sending: Sending, asked: Asked, holder: string | undefined): void => {
+    const { setting, identity, passage } = sending;
+    const { admission } = setting;
+    const { draft } = passage;
     if (holder !== undefined) sending.fleet = heldBy(sending.fleet, holder);
     const backend = () => draft.attempts.at(-1)?.backend;
     const witness = admission.watch(identity, asked, backend, options.observers.failed);
@@ -155,7 +172,8 @@ export function forward(options: ForwardOptions): Forward {
       const identified = identify(sending);
       if (identified !== undefined) await identified;
       sending.taken = await takeIn(sending);
-      permit(sending);
+      const permitting = permit(sending);
+      if (permitting !== undefined) await permitting;
       const found = lookUp(sending);
       const hit = found instanceof Promise ? await lateHit(sending, found) : found;
       const reserved = reserve(sending, hit);

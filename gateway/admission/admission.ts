@@ -5,7 +5,7 @@ import { GatewayError } from "../errors.ts";
 import type { Fleet, Upstream } from "../fleet.ts";
 import type { Receiver } from "../receivers/receiver.ts";
 import type { Witness } from "../witness.ts";
-import type { BoundIds } from "./bound-ids.ts";
+import type { BoundIds, Owner } from "./bound-ids.ts";
 import { type Identify, identify, type KeyRing } from "./identify.ts";
 import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
@@ -13,7 +13,7 @@ import { madeIds } from "./made-ids.ts";
 import { idsInBody, idsInPath } from "./named-ids.ts";
 import { grantFor, type PermitRequest, permit } from "./permit.ts";
 
-interface Asked extends PermitRequest {
+export interface Asked extends PermitRequest {
   /** Without query. */
   readonly path: string;
   /** The body as plain JSON text, where it was read. */
@@ -29,9 +29,10 @@ export interface Admission {
   readonly identify: Identify;
   /**
    * Throws a GatewayError where the caller may not do this: `grant_missing`, `model_not_allowed`, `unknown_id`. Gives
-   * the name of the backend that holds what the request names; `undefined`: any.
+   * the name of the backend that holds what the request names; `undefined`: any. A Promise only where another machine
+   * has to be asked whose something is; it rejects with such an error, or with `keys_away`.
    */
-  permit(identity: Identity, asked: Asked): string | undefined;
+  permit(identity: Identity, asked: Asked): string | undefined | Promise<string | undefined>;
   /** The receiver in whose way the body has to be taken: read, where it may name ids. */
   bodyOf(receiver: Receiver, req: IncomingMessage): Receiver;
   /**
@@ -134,31 +135,78 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
 }
 
 /** The backend that holds all that a request names. Throws `unknown_id` for what is another's, or nobody's. */
-function holderOf({ receiver, method, path, json, call }: Asked, tenant: string, ids: BoundIds): string | undefined {
-  const grant = grantFor(receiver, method);
-  let holder: string | undefined;
-  const own = (id: string, isKnown = true) => {
+function holderOf(asked: Asked, tenant: string, ids: BoundIds): string | undefined | Promise<string | undefined> {
+  const named = namedIn(asked);
+  if (named.length === 0) return undefined;
+  const judged = new Holder(tenant);
+  for (const [at, { id, isKnown }] of named.entries()) {
     const owner = ids.find(id);
-    if (owner === undefined && !isKnown) return;
-    if (owner?.tenant !== tenant) throw new GatewayError("unknown_id");
-    if (holder !== undefined && holder !== owner.backend)
-      throw new GatewayError("unknown_id", "What this request names is not all at one backend.");
-    holder = owner.backend;
+    if (owner instanceof Promise) return lateHolder(judged, named.slice(at), owner, ids);
+    judged.see(owner, isKnown);
+  }
+  return judged.backend;
+}
+
+/** One after the other, so that who names what is another's learns nothing of the rest, and costs no more. */
+async function lateHolder(
+  judged: Holder,
+  named: readonly Named[],
+  first: Promise<Owner | undefined>,
+  ids: BoundIds,
+): Promise<string | undefined> {
+  for (const [at, { id, isKnown }] of named.entries()) judged.see(await (at === 0 ? first : ids.find(id)), isKnown);
+  return judged.backend;
+}
+
+interface Named {
+  readonly id: string;
+  /** It is an id; else it may be a word. */
+  readonly isKnown: boolean;
+}
+
+const nothingNamed: readonly Named[] = [];
+
+function namedIn({ receiver, method, path, json, call }: Asked): readonly Named[] {
+  const grant = grantFor(receiver, method);
+  const inBody = json !== undefined && mayNameIds(receiver) ? idsInBody(json, grant !== undefined) : none;
+  if (grant === undefined && call === undefined && inBody.length === 0) return nothingNamed;
+  const named: Named[] = [];
+  const add = (all: readonly string[], isKnown: boolean) => {
+    for (const id of all) named.push({ id, isKnown });
   };
   if (grant !== undefined) {
-    const named = idsInPath(receiver, method, path);
+    const inPath = idsInPath(receiver, method, path);
     // A list tells of all that the gateway's callers have at the backend.
-    if (named.kind === "list")
+    if (inPath.kind === "list")
       throw new GatewayError(
         "grant_missing",
         "Lists show what every caller has made; ask for what is yours by its id.",
       );
-    if (named.kind === "ids") for (const id of named.ids) own(id);
-    else for (const word of named.words) own(word, false);
+    add(inPath.kind === "ids" ? inPath.ids : inPath.words, inPath.kind === "ids");
   }
-  if (call !== undefined) own(call);
-  if (json !== undefined && mayNameIds(receiver)) for (const id of idsInBody(json, grant !== undefined)) own(id);
-  return holder;
+  if (call !== undefined) add([call], true);
+  add(inBody, true);
+  return named;
+}
+
+const none: readonly string[] = [];
+
+/** The one backend of all that one caller names. */
+class Holder {
+  readonly #tenant: string;
+  backend: string | undefined;
+
+  constructor(tenant: string) {
+    this.#tenant = tenant;
+  }
+
+  see(owner: Owner | undefined, isKnown: boolean): void {
+    if (owner === undefined && !isKnown) return;
+    if (owner?.tenant !== this.#tenant) throw new GatewayError("unknown_id");
+    if (this.backend !== undefined && this.backend !== owner.backend)
+      throw new GatewayError("unknown_id", "What this request names is not all at one backend.");
+    this.backend = owner.backend;
+  }
 }
 
 /** Models that a request names elsewhere than where it is sent by: to be read, tuned, or spoken with later. */

@@ -8,8 +8,11 @@ export interface Owner {
 }
 
 export interface BoundIds {
-  /** `undefined` for an id that was not made here. */
-  find(id: string): Owner | undefined;
+  /**
+   * `undefined` for an id that was not made here. A Promise only where another machine has to be asked: it rejects
+   * with a GatewayError where that cannot be.
+   */
+  find(id: string): Owner | undefined | Promise<Owner | undefined>;
   /** An id that the backend says it has just made: it is its maker's, whoever had one like it before. */
   made(id: string, owner: Owner): void;
   /** An id that an answer names beside: its owner stays who it is. */

@@ -61,7 +61,9 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     draft.requestedModel = model;
     draft.enter("overhead", now());
     const call = query.get("call_id") || undefined;
-    const holder = admission.permit(identity, { receiver, method: "GET", path: place.path, model, call });
+    const permitted = admission.permit(identity, { receiver, method: "GET", path: place.path, model, call });
+    const holder = permitted instanceof Promise ? await permitted : permitted;
+    leaving.signal.throwIfAborted();
     const upstream = (holder === undefined ? fleet : heldBy(fleet, holder)).route(model);
     if (upstream === undefined) throw noRoute(model, fleet);
     const { timeouts } = upstream.backend;
