@@ -59,11 +59,39 @@ export function receivedHead(status: number, statusText: string | undefined, raw
 
 const none: readonly string[] = [];
 
+/** Bytes; what lies between the first part and the last is a head, or else something that is not worth decoding. */
+const longestHead = 16 * 1024;
+
 /** undici gives raw headers as Buffers or strings, depending on the protocol. Bytes are Latin-1 on the wire. */
 export function textHeaders(raw: unknown): readonly string[] {
   if (!Array.isArray(raw) || raw.length === 0) return none;
+  const known = pieces(raw);
+  if (known !== undefined) return known;
   const texts: string[] = [];
   for (const part of raw as RawHeaders) texts.push(typeof part === "string" ? part : part.toString("latin1"));
+  return texts;
+}
+
+/**
+ * The same where the parts are windows on one piece of memory, one behind the other, as those of a head that came in
+ * one read are: it is decoded as a whole, for each call into the decoder costs more than it decodes.
+ */
+function pieces(raw: RawHeaders): string[] | undefined {
+  const [first] = raw;
+  if (first === undefined || typeof first === "string") return undefined;
+  const { buffer, byteOffset: start } = first;
+  let end = start;
+  for (const part of raw) {
+    if (typeof part === "string" || part.buffer !== buffer || part.byteOffset < end) return undefined;
+    end = part.byteOffset + part.length;
+  }
+  if (end - start > longestHead) return undefined;
+  const text = Buffer.from(buffer, start, end - start).toString("latin1");
+  const texts: string[] = [];
+  for (const part of raw as readonly Buffer[]) {
+    const at = part.byteOffset - start;
+    texts.push(text.slice(at, at + part.length));
+  }
   return texts;
 }
 
