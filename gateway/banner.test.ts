@@ -3,10 +3,16 @@ import { banner } from "./banner.ts";
 import { withDemo } from "./config/builtin.ts";
 import { config } from "./testing/load-config.ts";
 
-const lines = (yaml: string | undefined, env: Readonly<Record<string, string>> = {}, host = "127.0.0.1") => {
+const lines = (
+  yaml: string | undefined,
+  env: Readonly<Record<string, string>> = {},
+  host = "127.0.0.1",
+  needsKey = false,
+) => {
   const complete = withDemo(config(yaml, env), "http://127.0.0.1:1/v1");
   const text = banner({
     config: complete,
+    needsKey,
     url: `http://${host}:8088`,
     opsUrl: `http://${host}:9091`,
     version: "1.2.3",
@@ -46,6 +52,11 @@ test("a backend that takes the client's key is asked with it", () => {
   const { attempt, backends } = lines(own("llama-3", ", passClientKey: true"));
   expect(attempt).toContain(' -H "authorization: Bearer $MY_LLM_API_KEY" ');
   expect(backends).toBe("  backends  own (llama-3; the client's key)");
+});
+
+test("where callers need a key, the request to try has a place for one", () => {
+  expect(lines(own("llama-3"), {}, "127.0.0.1", true).attempt).toContain(' -H "authorization: Bearer $TOLLGATE_KEY" ');
+  expect(lines(own("llama-3")).attempt).not.toContain("authorization");
 });
 
 test("a quote in a model's name does not end the shell's", () => {

@@ -4,13 +4,15 @@ import { routeTable } from "./routing/table.ts";
 
 export interface BannerOptions {
   readonly config: Config;
+  /** Callers have to say who they are. */
+  readonly needsKey?: boolean;
   readonly url: string;
   readonly opsUrl: string;
   readonly version: string;
 }
 
 /** Five lines, without a line end after the last. Says whether a backend has a key, never which. */
-export function banner({ config, url, opsUrl, version }: BannerOptions): string {
+export function banner({ config, needsKey = false, url, opsUrl, version }: BannerOptions): string {
   const backends = config.backends.map(({ name, key, passClientKey, models }) => {
     const how =
       name === "demo" ? "built in" : key !== undefined ? "own key" : passClientKey ? "the client's key" : "no key";
@@ -22,7 +24,7 @@ export function banner({ config, url, opsUrl, version }: BannerOptions): string 
     `tollgate ${version} is ready: point any OpenAI client's base URL at ${near(url)}/v1${everywhere} (${file ?? "embedded defaults, no config file"})`,
     `  backends  ${backends.join(", ") || "none: set OPENAI_API_KEY, or write gateway/config.yaml"}`,
     `  ops       ${near(opsUrl)} with ${metrics ? "/metrics /health /ready" : "/health /ready"}`,
-    `  try       ${request(config, near(url))}`,
+    `  try       ${request(config, near(url), needsKey)}`,
     `  then      ${look(config, near(opsUrl))}`,
   ].join("\n");
 }
@@ -34,7 +36,7 @@ const near = (url: string) => url.replace("//0.0.0.0:", "//127.0.0.1:").replace(
 const otherKinds = /embed|rerank|image|dall-e|tts|speech|whisper|transcri|moderation/i;
 
 /** A request that will be answered: a chat where a model for it is known by name, else the list of models. */
-function request(config: Config, url: string): string {
+function request(config: Config, url: string, needsKey: boolean): string {
   const find = routeTable(config);
   const choose = (model: string | undefined) => {
     const first = find(model)?.targets[0]?.backend;
@@ -49,10 +51,11 @@ function request(config: Config, url: string): string {
     named.find((name) => !otherKinds.test(name)) ??
     usual.find(([provider, name]) => choose(name)?.provider === provider)?.[1];
   const backend = choose(model);
-  if (model === undefined) return `curl -s ${url}/v1/models${keyOf(backend)}`;
+  const credential = needsKey ? bearer("TOLLGATE_KEY") : keyOf(backend);
+  if (model === undefined) return `curl -s ${url}/v1/models${credential}`;
   const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content: "Hello!" }] });
   const quoted = `'${body.replaceAll("'", "'\\''")}'`;
-  return `curl -N ${url}/v1/chat/completions${keyOf(backend)} -H 'content-type: application/json' -d ${quoted}`;
+  return `curl -N ${url}/v1/chat/completions${credential} -H 'content-type: application/json' -d ${quoted}`;
 }
 
 /** The client's key, where the backend is to get that one. */

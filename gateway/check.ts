@@ -5,6 +5,7 @@ import { demoBackend } from "./config/builtin.ts";
 import type { Backend, Config } from "./config/config.ts";
 import type { Loaded } from "./config/load.ts";
 import { sentence } from "./config/problem.ts";
+import { startFaults } from "./start-faults.ts";
 
 /** What `check --json` prints. */
 export type Report =
@@ -24,6 +25,12 @@ export type Report =
       readonly backends: readonly ReportedBackend[];
       readonly defaultBackend: string;
       readonly routes: readonly ReportedRoute[];
+      readonly dataDir: string;
+      /** How many there are: those of the data folder, revoked ones too, and those of the file. */
+      readonly keys: { readonly created: number; readonly declared: number };
+      /** Which limits are set of `default`, `perUser` and `total`, and how many models have their own. */
+      readonly rateLimits: Pick<Config["rateLimits"], "default" | "perUser" | "total"> & { readonly models: number };
+      readonly budgets: number;
       readonly traces: boolean;
       readonly sentry: boolean;
       readonly logLevel: string;
@@ -54,7 +61,8 @@ interface ReportedRoute {
   readonly targets: readonly string[];
 }
 
-export function report(loaded: Loaded): Report {
+/** `created`: how many keys the data folder holds. */
+export function report(loaded: Loaded, created = 0): Report {
   if ("problems" in loaded) {
     return {
       ok: false,
@@ -68,6 +76,8 @@ export function report(loaded: Loaded): Report {
     };
   }
   const { config } = loaded;
+  const faults = startFaults(config);
+  if (faults.length > 0) return refused(faults);
   const demo = config.demo ? [{ ...described(demoBackend("")), baseUrl: null }] : [];
   return {
     ok: true,
@@ -86,12 +96,27 @@ export function report(loaded: Loaded): Report {
       strategy,
       targets: targets.map(({ backend, model: sent }) => (sent === undefined ? backend : `${backend}/${sent}`)),
     })),
+    dataDir: config.dataDir,
+    keys: { created, declared: config.keys.length },
+    rateLimits: {
+      default: config.rateLimits.default,
+      perUser: config.rateLimits.perUser,
+      total: config.rateLimits.total,
+      models: config.rateLimits.perModel.length,
+    },
+    budgets: config.budgets.length,
     traces: tracesAreSent(config),
     sentry: config.sentry !== undefined,
     logLevel: config.log.level,
     warnings: loaded.warnings,
   };
 }
+
+/** What keeps a start from succeeding, without a place in a file. */
+export const refused = (sentences: readonly string[]): Report => ({
+  ok: false,
+  problems: sentences.map((one) => ({ source: "start", line: null, column: null, key: "", sentence: one })),
+});
 
 /** The report as people read it. */
 export function reportText(told: Report): string {
@@ -109,6 +134,8 @@ export function reportText(told: Report): string {
     `  API       ${at(host, port)}  (${whoMay(told)})`,
     `  ops       ${at(opsHost, opsPort)}  (${told.metrics ? `/metrics${told.metricsToken ? " with a token" : ""}, ` : ""}/health, /ready)`,
     `  admin     ${told.adminToken ? "with the admin token" : "from this machine only"}`,
+    `  keys      ${told.keys.created} in ${told.dataDir}, ${told.keys.declared} in the configuration`,
+    `  limits    ${limitsOf(told.rateLimits)}   budgets ${told.budgets || "none"}`,
     `  traces    ${told.traces ? "sent" : "off"}   sentry ${told.sentry ? "on" : "off"}   log ${told.logLevel}`,
     "  backends",
     ...table(rows).map((line) => `    ${line}`),
@@ -120,6 +147,13 @@ export function reportText(told: Report): string {
     ...told.warnings.map((warning) => `Warning: ${warning}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function limitsOf({ models, ...groups }: Extract<Report, { ok: true }>["rateLimits"]): string {
+  const set = Object.entries(groups)
+    .filter(([, limits]) => Object.keys(limits).length > 0)
+    .map(([name]) => name);
+  return [...set, ...(models === 0 ? [] : [`${models} by model`])].join(", ") || "none";
 }
 
 /** Who may use the API; whether callers have keys is not in the configuration. */

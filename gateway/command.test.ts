@@ -1,5 +1,7 @@
 // The command line: what is printed where, and with which exit code.
 import { randomFillSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { command } from "./command.ts";
@@ -113,4 +115,29 @@ it("check --json of a bad file is JSON on standard output, with the place of eac
     ok: false,
     problems: [{ source: "bad/three-faults.yaml", line: 5, column: 11, key: "listen.port" }, {}, {}],
   });
+});
+
+it.each([
+  ["SENTRY_DSN", "nonsense", /^SENTRY_DSN is not a DSN/],
+  ["OTEL_TRACES_EXPORTER", "zipkin", /^OTEL_TRACES_EXPORTER: set it to otlp or none/],
+])("check finds what only a start would find: %s", async (name, value, said) => {
+  const { code, out, err } = await run(["check"], {
+    [name]: value,
+    OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318",
+  });
+  expect([code, out, err]).toEqual([78, "", expect.stringMatching(said)]);
+});
+
+it("check says where keys are and how many, and fails with 1 where they cannot be read", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-check-"));
+  try {
+    const env = { TOLLGATE_DATA_DIR: folder };
+    await run(["keys", "create", "--label", "ci"], env);
+    expect((await run(["check"], env)).out).toContain(`  keys      1 in ${folder}, 0 in the configuration\n`);
+    rmSync(join(folder, "tollgate.db-wal"), { force: true });
+    writeFileSync(join(folder, "tollgate.db"), "scrambled ".repeat(1000));
+    expect(await run(["check"], env)).toMatchObject({ code: 1, out: "", err: expect.stringContaining("is damaged") });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -2,11 +2,12 @@
 import { parseArgs } from "node:util";
 import type { FillRandom } from "../instrumentation/index.ts";
 import { keysCommand } from "./admission/keys/command.ts";
-import { holdsKeys } from "./admission/keys/sqlite-store.ts";
-import { report, reportText } from "./check.ts";
+import { holdsKeys, sqliteStore } from "./admission/keys/sqlite-store.ts";
+import { type Report, refused, report, reportText } from "./check.ts";
 import { type LoadOptions, load, usualFile } from "./config/load.ts";
 import { nearest } from "./config/nearest.ts";
 import { exit } from "./exit.ts";
+import { DatabaseProblem } from "./state/database.ts";
 import { packageVersion } from "./version.ts";
 
 /** Where the command writes; text comes with its line ends. */
@@ -87,10 +88,30 @@ export async function command(
   const named = values.config === undefined ? {} : { configFile: values.config };
   if (name === "serve") return (serve ?? (await import("./main.ts")).serve)(named);
 
-  const told = report(load({ ...surroundings, file: values.config, hasKeys: ({ dataDir }) => holdsKeys(dataDir) }));
+  const loaded = load({ ...surroundings, file: values.config, hasKeys: ({ dataDir }) => holdsKeys(dataDir) });
+  let told: Report;
+  let code: number = exit.badConfig;
+  try {
+    told = report(loaded, "problems" in loaded ? 0 : await keptKeys(loaded.config.dataDir));
+    if (told.ok) code = exit.ok;
+  } catch (error) {
+    if (!(error instanceof DatabaseProblem)) throw error;
+    told = refused([error.message]);
+    code = exit.failed;
+  }
   if (values.json) out(`${JSON.stringify(told, undefined, 2)}\n`);
   else (told.ok ? out : err)(reportText(told));
-  return told.ok ? exit.ok : exit.badConfig;
+  return code;
+}
+
+/** How many keys the data folder holds. Rejects with a DatabaseProblem, as the start does. */
+async function keptKeys(folder: string): Promise<number> {
+  const store = sqliteStore(folder);
+  try {
+    return (await store.changes(0)).keys.length;
+  } finally {
+    store.close();
+  }
 }
 
 interface Arguments {

@@ -14,6 +14,7 @@ import { type Demo, demo } from "./demo/demo.ts";
 import { exit } from "./exit.ts";
 import { type Gateway, gateway } from "./gateway.ts";
 import { type Instruments, instruments } from "./instruments.ts";
+import { startFaults } from "./start-faults.ts";
 import { lateDatabase } from "./state/late-database.ts";
 import { lateIds, lateSpending } from "./state/late-stores.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -35,6 +36,11 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   const loaded = load({ file: configFile, hasKeys: ({ dataDir }) => holdsKeys(dataDir) });
   if ("problems" in loaded) {
     for (const problem of loaded.problems) console.error(`tollgate: ${sentence(problem)}`);
+    return exit.badConfig;
+  }
+  const faults = startFaults(loaded.config);
+  if (faults.length > 0) {
+    for (const fault of faults) complain(fault);
     return exit.badConfig;
   }
   const version = packageVersion();
@@ -121,7 +127,15 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   process.on("uncaughtException", survive);
 
   // Last, for whoever reads it may send a signal at once; and not between the lines that a program reads.
-  console.error(banner({ config, url: running.url, opsUrl: running.opsUrl, version }));
+  console.error(
+    banner({
+      config,
+      needsKey: !config.allowAnonymous && (keys.any || config.jwt.length > 0),
+      url: running.url,
+      opsUrl: running.opsUrl,
+      version,
+    }),
+  );
   for (const warning of loaded.warnings) logger.warn(warning);
 
   const code = await ended;

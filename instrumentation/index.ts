@@ -4,7 +4,7 @@ export * from "./draft.ts";
 export * from "./exchange.ts";
 export { log as logExporter } from "./exporters/log.ts";
 export * from "./exporters/metrics.ts";
-export { sentry } from "./exporters/sentry.ts";
+export { checkDsn, sentry } from "./exporters/sentry.ts";
 export { spans } from "./exporters/spans.ts";
 export * from "./genai.ts";
 export * from "./log-output.ts";

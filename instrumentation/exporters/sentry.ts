@@ -27,6 +27,12 @@ const requestMillis = 5_000;
 /** `https://key@host/path/number`. Checked here, since Sentry's own check prints the DSN on the console. */
 const dsnShape = /^https?:\/\/\w+(?::\w*)?@[^\s/@]+\/(?:[^\s?#]*\/)?\d+$/;
 
+/** Throws an Error, one sentence for the operator that does not name it, where it is no DSN. */
+export function checkDsn(dsn: string): void {
+  if (dsnShape.test(dsn) && URL.canParse(dsn)) return;
+  throw new Error("SENTRY_DSN is not a DSN; copy it from the project's settings in Sentry (https://key@host/number).");
+}
+
 /**
  * Sends failed exchanges, and nothing else, to the DSN in the settings. Refused and abandoned ones are no errors.
  *
@@ -38,11 +44,7 @@ const dsnShape = /^https?:\/\/\w+(?::\w*)?@[^\s/@]+\/(?:[^\s?#]*\/)?\d+$/;
  */
 export async function sentry(options: SentryOptions): Promise<Exporter> {
   const { settings, version, now, report, shutdownMillis = 3_000 } = options;
-  if (!dsnShape.test(settings.dsn) || !URL.canParse(settings.dsn)) {
-    throw new Error(
-      "SENTRY_DSN is not a DSN; copy it from the project's settings in Sentry (https://key@host/number).",
-    );
-  }
+  checkDsn(settings.dsn);
   const [{ createTransport, Scope }, { ServerRuntimeClient }] = await Promise.all([
     import("@sentry/core"),
     import("@sentry/core/server"),
