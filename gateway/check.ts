@@ -156,11 +156,12 @@ function limitsOf({ models, ...groups }: Extract<Report, { ok: true }>["rateLimi
   return [...set, ...(models === 0 ? [] : [`${models} by model`])].join(", ") || "none";
 }
 
-/** Who may use the API; whether callers have keys is not in the configuration. */
-function whoMay({ allowAnonymous, allowClientKeys, jwt, listen }: Extract<Report, { ok: true }>): string {
+/** Who may use the API. */
+function whoMay({ allowAnonymous, allowClientKeys, jwt, keys, listen }: Extract<Report, { ok: true }>): string {
   if (allowAnonymous) return "anyone who can reach it may use it";
   const where = isLoopback(listen.host) ? "this machine only" : "any machine";
-  const tokens = jwt === 0 ? "" : `, with a token of ${jwt === 1 ? "one issuer" : `${jwt} issuers`} or a key`;
+  const withKey = keys.created + keys.declared > 0 ? ", with a key" : "";
+  const tokens = jwt === 0 ? withKey : `, with a token of ${jwt === 1 ? "one issuer" : `${jwt} issuers`} or a key`;
   return `${where}${tokens}${allowClientKeys ? ", or a provider's key where the backend takes it" : ""}`;
 }
 

@@ -226,3 +226,37 @@ test("commands that make the first keys at the same time all make theirs", async
   expect(existsSync(join(folder, ".tollgate/tollgate.db"))).toBe(true);
   rmSync(folder, { recursive: true });
 });
+
+test("where there is a key, check says so and the request to try has a place for it; without one neither does", async () => {
+  await using open = await gatewayProcess();
+  expect(open.err).not.toContain("TOLLGATE_KEY");
+  expect((await tollgate(open.folder, ["check"])).out).toMatch(/API .*\(this machine only\)\n/);
+  await created(open.folder, "ci");
+  const checked = await tollgate(open.folder, ["check"]);
+  expect(checked.out).toMatch(/API .*\(this machine only, with a key\)\n/);
+  await using asking = await gatewayProcess({ env: { TOLLGATE_DATA_DIR: `${open.folder}/.tollgate` } });
+  expect(asking.err).toMatch(/try .* -H "authorization: Bearer \$TOLLGATE_KEY" /);
+  expect(asking.err.trimEnd().split("\n")).toHaveLength(5);
+});
+
+test("check refuses what a start refuses, in the same sentence and with the same exit code", async () => {
+  const config = "prices:\n  - { model: x, sameAs: openai/nothing }\n";
+  await using started = program({ config });
+  const { code } = await started.ended();
+  const checked = await tollgate(started.folder, ["check", "-c", "config.yaml"]);
+  expect([checked.code, `tollgate: ${checked.err}`]).toEqual([code, started.err]);
+  expect([code, started.err]).toEqual([78, expect.stringMatching(/sameAs "openai\/nothing" is not in the price list/)]);
+});
+
+test("a running gateway follows a change within a second", async () => {
+  await using gateway = await gatewayProcess();
+  const { secret } = await created(gateway.folder, "ci");
+  const files = async () => {
+    const headers = [["Authorization", `Bearer ${secret}`]] as const;
+    return (await rawRequest(`${gateway.url}/files`, { method: "GET", headers })).text;
+  };
+  await vi.waitFor(async () => expect(await files()).toContain("endpoint_not_allowed"), soon);
+  const changed = await tollgate(gateway.folder, ["keys", "change", "ci", "--grant", "files"]);
+  expect([changed.code, changed.err]).toEqual([0, ""]);
+  await vi.waitFor(async () => expect(await files()).not.toContain("endpoint_not_allowed"), soon);
+});
