@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import type { FillRandom } from "../instrumentation/index.ts";
 import { keysCommand } from "./admission/keys/command.ts";
-import { holdsKeys, sqliteStore } from "./admission/keys/sqlite-store.ts";
+import { mayHoldKeys, sqliteStore } from "./admission/keys/sqlite-store.ts";
 import { type Report, refused, report, reportText } from "./check.ts";
 import { type LoadOptions, load, usualFile } from "./config/load.ts";
 import { nearest } from "./config/nearest.ts";
@@ -88,7 +88,7 @@ export async function command(
   const named = values.config === undefined ? {} : { configFile: values.config };
   if (name === "serve") return (serve ?? (await import("./main.ts")).serve)(named);
 
-  const loaded = load({ ...surroundings, file: values.config, hasKeys: ({ dataDir }) => holdsKeys(dataDir) });
+  const loaded = load({ ...surroundings, file: values.config, hasKeys: mayHoldKeys });
   let told: Report;
   let code: number = exit.badConfig;
   try {

@@ -2,9 +2,11 @@
 import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
+import { redisIds } from "./admission/bound-ids-redis.ts";
 import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
-import { holdsKeys } from "./admission/keys/sqlite-store.ts";
+import { mayHoldKeys } from "./admission/keys/sqlite-store.ts";
 import { banner } from "./banner.ts";
+import { openDoor } from "./config/anonymous.ts";
 import { withDemo } from "./config/builtin.ts";
 import type { Config } from "./config/config.ts";
 import { load } from "./config/load.ts";
@@ -17,6 +19,7 @@ import { type Instruments, instruments } from "./instruments.ts";
 import { startFaults } from "./start-faults.ts";
 import { lateDatabase } from "./state/late-database.ts";
 import { lateIds, lateSpending } from "./state/late-stores.ts";
+import { redis } from "./state/redis.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { packageVersion } from "./version.ts";
@@ -33,7 +36,7 @@ const surroundings: Surroundings = {
  * configuration is wrong, 1 where it could not start or a second signal cut it short.
  */
 export async function serve({ configFile }: { configFile?: string }): Promise<number> {
-  const loaded = load({ file: configFile, hasKeys: ({ dataDir }) => holdsKeys(dataDir) });
+  const loaded = load({ file: configFile, hasKeys: mayHoldKeys });
   if ("problems" in loaded) {
     for (const problem of loaded.problems) console.error(`tollgate: ${sentence(problem)}`);
     return exit.badConfig;
@@ -58,6 +61,8 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   let allowance: OpenAllowance | undefined;
   const database = lateDatabase(loaded.config.dataDir);
   let troubled: Telemetry["troubled"] = () => {};
+  // Tries to be there by the time that keys are read; the allowance tells of its troubles.
+  const shared = loaded.config.redis && redis({ url: loaded.config.redis.url });
   try {
     config = await complete(loaded.config);
     const { clock, uuid } = surroundings;
@@ -66,7 +71,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     measuring = await instruments({ config, version, clock, stdout: process.stdout, allowance });
   } catch (error) {
     complain(error);
-    await Promise.all([demoServer?.close(), allowance?.allowance.close()]);
+    await Promise.all([demoServer?.close(), allowance?.allowance.close(), shared?.close()]);
     return exit.badConfig;
   }
   const { telemetry, logger } = measuring;
@@ -76,14 +81,18 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   try {
     const { clock, fillRandom } = surroundings;
     const failed = (error: unknown) => telemetry.troubled("keys", error);
-    callers = await openKeys({ config, now: clock.wall, fillRandom, failed });
+    const warn = (sentence: string) => logger.warn(sentence);
+    callers = await openKeys({ config, redis: shared, now: clock.wall, fillRandom, failed, warn });
     const { keys } = callers;
-    const ids = lateIds({ database, now: clock.wall, failed });
+    // Only now is it known whether Redis holds any.
+    const open = openDoor(config, { hasCallerKeys: keys.any || config.jwt.length > 0 });
+    if (open !== undefined) throw new Error(`listen.host ${open}`);
+    const ids = shared ? redisIds({ redis: shared, failed }) : lateIds({ database, now: clock.wall, failed });
     running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys, ids });
   } catch (error) {
     complain(error);
     callers?.close();
-    await Promise.all([telemetry.shutdown(), demoServer?.close()]);
+    await Promise.all([telemetry.shutdown(), demoServer?.close(), shared?.close()]);
     return exit.failed;
   }
   const { keys } = callers;
@@ -143,7 +152,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
   process.off("SIGHUP", hangUp).off("uncaughtException", survive);
   callers.close();
   database.close();
-  await demoServer?.close();
+  await Promise.all([demoServer?.close(), shared?.close()]);
   return code;
 }
 

@@ -63,9 +63,9 @@ export function redisIds({ redis, failed, maxWaiting = 100_000, maxRemembered = 
     const [key, text, seconds] = [keyOf(id), textOf(owner), id.startsWith("resp_") ? responseSeconds : 0];
     const expiry = seconds === 0 ? [] : ["EX", String(seconds)];
     try {
-      const whose = isNew
-        ? (await redis.call(["SET", key, text, ...expiry]), owner)
-        : ownerOf(await redis.run(bindIfFree, [key], [text, String(seconds)]));
+      let whose: Owner | undefined = owner;
+      if (isNew) await redis.call(["SET", key, text, ...expiry]);
+      else whose = ownerOf(await redis.run(bindIfFree, [key], [text, String(seconds)]));
       isTold = false;
       // Another binding of the same id may have followed.
       if (waiting.get(id) !== entry) return;

@@ -10,6 +10,8 @@ import { isMistyped } from "./keys/secret.ts";
 export interface KeyRing {
   /** Whether there is any, so that callers are asked for one. */
   readonly any: boolean;
+  /** The keys could not be read yet, so that one that is not found may be a good one all the same. */
+  readonly unread?: boolean;
   /** The key of a secret, expired and revoked ones too. Looks it up in constant time. */
   find(secret: string): Key | undefined;
 }
@@ -32,6 +34,7 @@ export class KeyRefused extends GatewayError {
   }
 }
 
+const notRead = "The gateway cannot read its keys for now; its log says why.";
 const mistyped = "This API key was not copied as it is: its check sum does not fit.";
 
 /** Brings a credential that is none of ours; it is passed on where the backend takes clients' own. */
@@ -47,6 +50,7 @@ const stranger: Identity = Object.freeze({ auth: "passthrough", priority: 0 });
  * | `tg-…`, known            | -                          | its key                        | its key                  |
  * | `tg-…`, expired, revoked | -                          | expired_key, revoked_key       | expired_key, revoked_key |
  * | `tg-…`, unknown          | invalid_key                | invalid_key                    | invalid_key              |
+ * | `tg-…`, keys not read  | keys_away                  | keys_away                      | keys_away                |
  * | a token, sources set     | -                          | its user, or invalid_token     | its user, or invalid_token |
  * | anything else            | stranger                   | stranger                       | invalid_key; with allowClientKeys a stranger |
  *
@@ -61,8 +65,7 @@ export function identify({ keys, tokens, allowAnonymous, allowClientKeys, now }:
     const credential = credentialOf(req, tokens.any);
     if (credential?.kind === "key") {
       const key = keys.find(credential.secret);
-      if (key === undefined)
-        throw new GatewayError("invalid_key", isMistyped(credential.secret) ? mistyped : undefined);
+      if (key === undefined) throw notFound(credential.secret, keys);
       return holder(key, now());
     }
     if (credential?.kind === "token") return tokens.verify(credential.token);
@@ -71,6 +74,11 @@ export function identify({ keys, tokens, allowAnonymous, allowClientKeys, now }:
     if (allowClientKeys) return stranger;
     throw new GatewayError("invalid_key");
   };
+}
+
+function notFound(secret: string, { unread }: KeyRing): GatewayError {
+  if (isMistyped(secret)) return new GatewayError("invalid_key", mistyped);
+  return unread ? new GatewayError("keys_away", notRead) : new GatewayError("invalid_key");
 }
 
 function holder(key: Key, now: number): Identity {

@@ -7,14 +7,17 @@ import { type LoadOptions, load } from "../../config/load.ts";
 import { sentence } from "../../config/problem.ts";
 import { exit } from "../../exit.ts";
 import { DatabaseProblem } from "../../state/database.ts";
+import { redis } from "../../state/redis.ts";
 import type { Key } from "../identity.ts";
 import { type KeysArguments, readArguments } from "./arguments.ts";
+import { copyKeys } from "./copy-keys.ts";
 import { described, timeText } from "./described.ts";
 import { NoPrompt } from "./key-options.ts";
 import { keySheet } from "./key-sheet.ts";
 import { LabelTaken } from "./key-store.ts";
 import { keyTable } from "./key-table.ts";
 import { AlreadyRevoked, DeclaredInConfig, type Keys, keys } from "./keys.ts";
+import { redisStore } from "./redis-store.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 
 export interface KeysCommandOptions {
@@ -82,9 +85,15 @@ export async function keysCommand(args: readonly string[], options: KeysCommandO
     for (const problem of loaded.problems) err(`tollgate: ${sentence(problem)}\n`);
     return exit.badConfig;
   }
-  const { dataDir, keys: declared } = loaded.config;
-  const store = sqliteStore(dataDir);
+  const { dataDir, keys: declared, redis: shared } = loaded.config;
+  const file = sqliteStore(dataDir);
+  const through = shared && redis({ url: shared.url });
+  const store = through === undefined ? file : redisStore(through);
   try {
+    if (through !== undefined) {
+      await through.ready(patienceMillis);
+      for (const sentence of await copyKeys(dataDir, store)) err(`tollgate: ${sentence}\n`);
+    }
     const ring = await keys({ store, now, fillRandom, declared });
     out(await actions(wanted, ring, now));
     return exit.ok;
@@ -93,9 +102,13 @@ export async function keysCommand(args: readonly string[], options: KeysCommandO
     err(`tollgate: ${error.message}\n`);
     return exit.failed;
   } finally {
-    store.close();
+    file.close();
+    await through?.close();
   }
 }
+
+/** How long Redis may take to be there, milliseconds. */
+const patienceMillis = 2_000;
 
 class NoSuchKey extends Error {}
 

@@ -1,12 +1,15 @@
-// What every store of keys does, in memory and in a file.
+// What every store of keys does, in memory, in a file and in Redis.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { redis } from "../../state/redis.ts";
 import { keyOf } from "../../testing/key-ring.ts";
+import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
 import type { Key } from "../identity.ts";
 import { type KeyStore, LabelTaken, type StoredKey } from "./key-store.ts";
 import { memoryStore } from "./memory-store.ts";
+import { redisStore } from "./redis-store.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 
 const hashes = ["a", "b"].map((digit) => digit.repeat(64));
@@ -31,10 +34,17 @@ interface Opened {
   readonly store: KeyStore;
   /** The same keys as another process sees them. */
   readonly beside: KeyStore;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
-const stores: Readonly<Record<string, () => Opened>> = {
+const missing = noRedis();
+let server: RedisServer;
+beforeAll(async () => {
+  if (missing === undefined) server = await redisServer();
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+const stores: Readonly<Record<string, () => Opened | Promise<Opened>>> = {
   memory() {
     const store = memoryStore();
     return { store, beside: store, close: () => {} };
@@ -52,12 +62,26 @@ const stores: Readonly<Record<string, () => Opened>> = {
       },
     };
   },
+  ...(missing === undefined && {
+    async redis() {
+      const links = [redis({ url: server.url }), redis({ url: server.url })] as const;
+      for (const link of links) await link.ready(5_000);
+      await links[0].call(["FLUSHALL"]);
+      return {
+        store: redisStore(links[0]),
+        beside: redisStore(links[1]),
+        async close() {
+          for (const link of links) await link.close();
+        },
+      };
+    },
+  }),
 };
 
 describe.each(Object.entries(stores))("%s", (_, open) => {
   let opened: Opened;
-  beforeEach(() => {
-    opened = open();
+  beforeEach(async () => {
+    opened = await open();
   });
   afterEach(() => opened.close());
   const ids = async (store: KeyStore, since: number) => (await store.changes(since)).keys.map(({ key }) => key.id);

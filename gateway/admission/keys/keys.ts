@@ -81,6 +81,13 @@ export interface KeysOptions {
   readonly now: () => number;
   readonly fillRandom: FillRandom;
   readonly declared?: readonly DeclaredKey[];
+  /** Callers are asked for a key although none is known. */
+  readonly asks?: boolean;
+  /**
+   * Told why the store cannot be read now; `refresh` reads it later. Callers are asked for a key from then on. Without
+   * it a store that cannot be read is an error.
+   */
+  readonly unread?: (error: unknown) => void;
 }
 
 interface Way {
@@ -93,12 +100,14 @@ interface Way {
 const keptSecrets = 9;
 
 /** Opens the keys of a store. Rejects where they cannot be read: who cannot tell keys apart must not let anyone in. */
-export async function keys({ store, now, fillRandom, declared = [] }: KeysOptions): Promise<OpenKeys> {
+export async function keys(options: KeysOptions): Promise<OpenKeys> {
+  const { store, now, fillRandom, declared = [], asks = false, unread: tellUnread } = options;
   const known = new Map<string, StoredKey>();
   const ways = new Map<string, Way>();
   let fromConfig: readonly DeclaredKey[] = [];
   let revision = 0;
-  let any = false;
+  let any = asks;
+  let unread = false;
 
   const forget = ({ key, secrets }: StoredKey) => {
     for (const { hash } of secrets) if (ways.get(hash)?.key.id === key.id) ways.delete(hash);
@@ -130,6 +139,7 @@ export async function keys({ store, now, fillRandom, declared = [] }: KeysOption
     const changes = await store.changes(revision);
     revision = changes.revision;
     for (const stored of changes.keys) keep(stored);
+    unread = false;
   };
   const update = async (id: string, change: (stored: StoredKey) => StoredKey): Promise<Key | undefined> => {
     const one = fromConfig.find(({ key }) => key.id === id);
@@ -140,12 +150,22 @@ export async function keys({ store, now, fillRandom, declared = [] }: KeysOption
   };
   const wholeNow = () => Math.round(now());
 
-  await refresh();
+  try {
+    await refresh();
+  } catch (error) {
+    if (tellUnread === undefined) throw error;
+    tellUnread(error);
+    unread = true;
+    any = true;
+  }
   declare(declared);
 
   return {
     get any() {
       return any;
+    },
+    get unread() {
+      return unread;
     },
     find(secret) {
       const hash = secretHash(secret);

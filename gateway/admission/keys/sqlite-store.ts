@@ -1,5 +1,6 @@
 // Keys in the database file, which every process on this machine that has the data folder shares.
 import type { DatabaseSync } from "node:sqlite";
+import type { Config } from "../../config/config.ts";
 import { databaseFile, openExisting, openOrMake, problemOf } from "../../state/database.ts";
 import { type KeyStore, LabelTaken, type StoredKey } from "./key-store.ts";
 import { readStored } from "./stored-key.ts";
@@ -121,3 +122,7 @@ export function holdsKeys(folder: string): boolean {
     return true;
   }
 }
+
+/** Whether callers may have keys at what a configuration names; Redis is asked later. */
+export const mayHoldKeys = ({ dataDir, redis }: Pick<Config, "dataDir" | "redis">): boolean =>
+  redis !== undefined || holdsKeys(dataDir);
