@@ -255,8 +255,8 @@ test("a running gateway follows a change within a second", async () => {
     const headers = [["Authorization", `Bearer ${secret}`]] as const;
     return (await rawRequest(`${gateway.url}/files`, { method: "GET", headers })).text;
   };
-  await vi.waitFor(async () => expect(await files()).toContain("endpoint_not_allowed"), soon);
+  await vi.waitFor(async () => expect(await files()).toContain("needs the grant"), soon);
   const changed = await tollgate(gateway.folder, ["keys", "change", "ci", "--grant", "files"]);
   expect([changed.code, changed.err]).toEqual([0, ""]);
-  await vi.waitFor(async () => expect(await files()).not.toContain("endpoint_not_allowed"), soon);
+  await vi.waitFor(async () => expect(await files()).not.toContain("needs the grant"), soon);
 });
