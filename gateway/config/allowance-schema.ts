@@ -87,11 +87,15 @@ export const redisSchema = z.strictObject(
   {
     url: secretSource()
       .optional()
-      .describe("redis://… or rediss://…, with password and database where needed. REDIS_URL overrides it."),
+      .describe(
+        "redis://… or rediss://…, with password and database where needed; one that persists and evicts nothing. REDIS_URL overrides it.",
+      ),
     onFailure: z
       .enum(choices, says(`must be one of ${choices.join(", ")}`))
       .prefault("allow")
-      .describe("Without Redis: allow requests and count them when it is back, or refuse callers that have limits."),
+      .describe(
+        "Of limits and budgets, without Redis: allow requests and count them when it is back, or refuse callers that have limits.",
+      ),
   },
   group,
 );

@@ -184,7 +184,9 @@ export const fileSchema = z
         .describe("What callers may spend in a period, beside what their keys say."),
       redis: redisSchema
         .prefault({})
-        .describe("Shared by several gateways, so that they hold one limit and one budget."),
+        .describe(
+          "Shared by several gateways: one limit, one budget, and keys and bound ids in place of the data folder.",
+        ),
       cache: cacheSchema
         .optional()
         .describe("Keeps answers, to be given again to the same question; off when not set."),
