@@ -26,8 +26,8 @@ export type Report =
       readonly defaultBackend: string;
       readonly routes: readonly ReportedRoute[];
       readonly dataDir: string;
-      /** How many there are: those of the data folder, revoked ones too, and those of the file. */
-      readonly keys: { readonly created: number; readonly declared: number };
+      /** How many there are: those of the data folder, revoked ones too (`null`: in Redis, not asked), and those of the file. */
+      readonly keys: { readonly created: number | null; readonly declared: number };
       /** Which limits are set of `default`, `perUser` and `total`, and how many models have their own. */
       readonly rateLimits: Pick<Config["rateLimits"], "default" | "perUser" | "total"> & { readonly models: number };
       readonly budgets: number;
@@ -97,7 +97,7 @@ export function report(loaded: Loaded, created = 0): Report {
       targets: targets.map(({ backend, model: sent }) => (sent === undefined ? backend : `${backend}/${sent}`)),
     })),
     dataDir: config.dataDir,
-    keys: { created, declared: config.keys.length },
+    keys: { created: config.redis === undefined ? created : null, declared: config.keys.length },
     rateLimits: {
       default: config.rateLimits.default,
       perUser: config.rateLimits.perUser,
@@ -134,7 +134,7 @@ export function reportText(told: Report): string {
     `  API       ${at(host, port)}  (${whoMay(told)})`,
     `  ops       ${at(opsHost, opsPort)}  (${told.metrics ? `/metrics${told.metricsToken ? " with a token" : ""}, ` : ""}/health, /ready)`,
     `  admin     ${told.adminToken ? "with the admin token" : "from this machine only"}`,
-    `  keys      ${told.keys.created} in ${told.dataDir}, ${told.keys.declared} in the configuration`,
+    `  keys      ${told.keys.created === null ? "in Redis" : `${told.keys.created} in ${told.dataDir}`}, ${told.keys.declared} in the configuration`,
     `  limits    ${limitsOf(told.rateLimits)}   budgets ${told.budgets || "none"}`,
     `  traces    ${told.traces ? "sent" : "off"}   sentry ${told.sentry ? "on" : "off"}   log ${told.logLevel}`,
     "  backends",
@@ -160,7 +160,8 @@ function limitsOf({ models, ...groups }: Extract<Report, { ok: true }>["rateLimi
 function whoMay({ allowAnonymous, allowClientKeys, jwt, keys, listen }: Extract<Report, { ok: true }>): string {
   if (allowAnonymous) return "anyone who can reach it may use it";
   const where = isLoopback(listen.host) ? "this machine only" : "any machine";
-  const withKey = keys.created + keys.declared > 0 ? ", with a key" : "";
+  const some = keys.created === null && keys.declared === 0 ? ", with a key once Redis holds one" : ", with a key";
+  const withKey = keys.created === 0 && keys.declared === 0 ? "" : some;
   const tokens = jwt === 0 ? withKey : `, with a token of ${jwt === 1 ? "one issuer" : `${jwt} issuers`} or a key`;
   return `${where}${tokens}${allowClientKeys ? ", or a provider's key where the backend takes it" : ""}`;
 }

@@ -134,6 +134,8 @@ it("check says where keys are and how many, and fails with 1 where they cannot b
     const env = { TOLLGATE_DATA_DIR: folder };
     await run(["keys", "create", "--label", "ci"], env);
     expect((await run(["check"], env)).out).toContain(`  keys      1 in ${folder}, 0 in the configuration\n`);
+    const shared = { ...env, REDIS_URL: "redis://127.0.0.1:1" };
+    expect((await run(["check"], shared)).out).toContain("  keys      in Redis, 0 in the configuration\n");
     rmSync(join(folder, "tollgate.db-wal"), { force: true });
     writeFileSync(join(folder, "tollgate.db"), "scrambled ".repeat(1000));
     expect(await run(["check"], env)).toMatchObject({ code: 1, out: "", err: expect.stringContaining("is damaged") });

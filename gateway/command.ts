@@ -92,7 +92,7 @@ export async function command(
   let told: Report;
   let code: number = exit.badConfig;
   try {
-    told = report(loaded, "problems" in loaded ? 0 : await keptKeys(loaded.config.dataDir));
+    told = report(loaded, "problems" in loaded || loaded.config.redis ? 0 : await keptKeys(loaded.config.dataDir));
     if (told.ok) code = exit.ok;
   } catch (error) {
     if (!(error instanceof DatabaseProblem)) throw error;

@@ -33,7 +33,7 @@ export async function copyKeys(folder: string, store: KeyStore): Promise<readonl
       }
     }
     database.exec("INSERT INTO keys_copied VALUES (unixepoch())");
-    if (copied > 0) told.unshift(`${copied} keys of ${file} were copied to Redis, where keys are from now on.`);
+    if (copied > 0) told.unshift(`Keys of ${file} were copied to Redis (${copied}), where keys are from now on.`);
     return told;
   } catch (error) {
     throw error instanceof DatabaseProblem ? error : problemOf(error, file);
