@@ -4,6 +4,7 @@ import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { hangUp } from "./reply.ts";
+import { waitForClient } from "./slow-client.ts";
 import type { Decoder, Tap } from "./tap.ts";
 import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
@@ -215,17 +216,16 @@ export class Answer {
     if (!isSettled && !this.#isLast) return undefined;
     if (!isSettled && this.#ended && events.rejects()) {
       this.#deaf = true;
-      return undefined;
+      return;
     }
     this.#withheld = undefined;
     return withheld.take();
   }
 
   #flush(): void {
-    if (this.#deaf) return;
-    const due = this.#due();
+    const due = this.#deaf ? undefined : this.#due();
     if (due === undefined) return;
-    const { res, head, draft, tap, now, witness } = this.#options;
+    const { res, head, draft, tap, now, witness, stallSeconds } = this.#options;
     const bytes = this.#filtered(due);
     draft.responseBytes += bytes.length;
     witness?.sent(bytes, this.#ended);
@@ -242,23 +242,8 @@ export class Answer {
       head.write();
       if (bytes.length === 0) res.flushHeaders();
     }
-    if (bytes.length === 0 || res.write(bytes)) return;
-    this.#waitForClient();
-  }
-
-  /** It has more in its way than it reads: the backend waits with it, though not for ever. */
-  #waitForClient(): void {
-    const { res, decode, flow, stallSeconds } = this.#options;
-    const source = decode ?? flow;
-    source.pause();
-    const timer = stallSeconds > 0 ? setTimeout(() => res.destroy(), stallSeconds * 1000) : undefined;
-    const over = () => clearTimeout(timer);
-    res.once("close", over);
-    res.once("drain", () => {
-      res.off("close", over);
-      over();
-      source.resume();
-    });
+    const isTaken = bytes.length === 0 || res.write(bytes);
+    if (!isTaken) waitForClient(res, this.#options.decode ?? this.#options.flow, stallSeconds);
   }
 }
 

@@ -1,7 +1,8 @@
 // The forwarder: admit → identify → take in → permit → look up → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Asked, heldBy } from "./admission/admission.ts";
+import type { Asked } from "./admission/admission.ts";
 import type { Reservation } from "./admission/allowance/allowance.ts";
+import { heldBy } from "./admission/held-by.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
 import type { Entry } from "./cache/entry.ts";

@@ -5,19 +5,26 @@ import zlib from "node:zlib";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { Limits } from "./config/config.ts";
 import { ClientLeft, GatewayError } from "./errors.ts";
-import { multipartFacts } from "./receivers/multipart.ts";
+import { type MultipartFacts, multipartFacts } from "./receivers/multipart.ts";
 import type { Receiver, RequestFacts } from "./receivers/receiver.ts";
+import { replaced } from "./rewrite/form.ts";
 import { upload } from "./upload.ts";
 
-/** What came in. `facts` of an upload grow while its bytes pass. */
-export interface Intake {
-  /** What goes to the backend: whole, streamed, or nothing. */
+/** What goes to the backend. */
+export interface Sent {
+  /** Whole, streamed, or nothing. */
   readonly body: Buffer | Readable | null;
+  /** Length of a streamed body, where the client announced it. */
+  readonly length?: string;
+}
+
+/** What came in. `facts` of an upload grow while its bytes pass. */
+export interface Intake extends Sent {
   readonly facts: () => RequestFacts;
   /** The JSON body as plain bytes, where it was read; for rewriting and estimating. */
   readonly json?: Buffer;
-  /** Length of a streamed body, where the client announced it. */
-  readonly length?: string;
+  /** Takes the body of a form with another model's name in it, once. Throws a GatewayError where it names several. */
+  readonly renamed?: (model: string) => Sent;
 }
 
 export interface IntakeOptions {
@@ -76,10 +83,23 @@ async function passedOn(options: IntakeOptions, limit: number, form: string | un
   if (fields) {
     await stream.until(() => fields.done || fields.bad || fields.fields.model !== undefined, limits.multipartHeadBytes);
   }
+  const sent = { body: stream.body, ...(announced !== undefined && { length: announced }) };
+  if (fields === undefined) return { ...sent, facts: () => noFacts };
   return {
-    body: stream.body,
-    facts: fields ? () => receiver.readRequest(fields.fields) : () => noFacts,
-    ...(announced !== undefined && { length: announced }),
+    ...sent,
+    facts: () => receiver.readRequest(fields.fields),
+    renamed: (model) => renamed(sent, fields, model),
+  };
+}
+
+function renamed({ body, length }: Sent & { readonly body: Readable }, form: MultipartFacts, model: string): Sent {
+  const { modelAt } = form;
+  form.pin();
+  if (modelAt === undefined || form.contradicts) throw new GatewayError("ambiguous_form");
+  const more = Buffer.byteLength(model) - (modelAt.end - modelAt.start);
+  return {
+    body: replaced(body, modelAt, model),
+    ...(length !== undefined && { length: String(Number(length) + more) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { type ExchangeDraft, type OpenAttempt, traceHeaders } from "../instrumen
 import { withoutOurs } from "./admission/credential.ts";
 import type { Upstream } from "./fleet.ts";
 import { headersToBackend } from "./headers.ts";
+import type { Sent } from "./intake.ts";
 import type { Passage } from "./passage.ts";
 import type { Target } from "./routing/route.ts";
 import type { Sending } from "./sending.ts";
@@ -26,7 +27,7 @@ export function openAttempt(
 
 interface Wishes {
   /** What goes in place of the client's body; `undefined`: the client's own. */
-  readonly rewritten: Buffer | undefined;
+  readonly rewritten: Sent | undefined;
   /** The answer is read here, so that it had better come uncompressed. */
   readonly read: boolean;
 }
@@ -48,7 +49,8 @@ export function outgoing(
     rewritten && taken.body !== taken.json
       ? headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-encoding")
       : headers;
-  if (taken.length !== undefined) plain.push("content-length", taken.length);
+  const { body, length } = rewritten ?? taken;
+  if (length !== undefined) plain.push("content-length", length);
   if (read) plain.push("accept-encoding", "identity");
   plain.push("x-request-id", draft.opening.id);
   if (backend.propagateTrace) {
@@ -57,7 +59,7 @@ export function outgoing(
     if (tracestate !== undefined) plain.push("tracestate", tracestate);
   }
   for (const part of upstream.headers) plain.push(part);
-  return { body: rewritten ?? taken.body, headers: plain };
+  return { body, headers: plain };
 }
 
 /** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */

@@ -6,6 +6,7 @@ import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import { withoutRateLimits } from "./headers.ts";
+import type { Sent } from "./intake.ts";
 import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
@@ -19,7 +20,7 @@ import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
 export interface Try {
   readonly target: Target;
   /** What goes in place of the client's body; `undefined`: the client's own. */
-  readonly rewritten: Buffer | undefined;
+  readonly rewritten: Sent | undefined;
   /** Usage is asked for where the client did not, and kept from the client. */
   readonly withUsage: boolean;
   /** On a new connection. */

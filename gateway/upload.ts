@@ -106,7 +106,8 @@ export function upload(options: UploadOptions): Upload {
     if (done) return;
     done = true;
     clearTimeout(timer);
-    req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+    // Its error is still to be heard: it may come after whoever left for the same reason.
+    req.off("data", onData).off("end", onEnd).off("close", onClose);
   };
   const fail = (error: Error) => {
     if (done) return;

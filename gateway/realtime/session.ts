@@ -1,7 +1,7 @@
 // One realtime session, from its upgrade request to its one record.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { heldBy } from "../admission/admission.ts";
+import { heldBy } from "../admission/held-by.ts";
 import { KeyRefused } from "../admission/identify.ts";
 import { anonymous, type Identity } from "../admission/identity.ts";
 import { nameCaller } from "../caller.ts";

@@ -1,4 +1,5 @@
 // Looks into a multipart form while its bytes go onward: the few small fields worth knowing, and how much file there is.
+import type { Span } from "../rewrite/form.ts";
 
 /**
  * What has been seen of a form so far; it may be read at any time. Looking never changes the bytes. The format: RFC 7578
@@ -20,8 +21,12 @@ export interface MultipartFacts {
   readonly done: boolean;
   /** True where this is no well-formed form: no boundary, endless headers, or an end before the closing boundary. */
   readonly bad: boolean;
-  /** True where it names two models: the backend might take the other one. */
+  /** True where it names two models, or one once more after `pin`: the backend might take the other one. */
   readonly contradicts: boolean;
+  /** Where the value of `model` stands in the body; nowhere, unless it was named exactly once so far. */
+  readonly modelAt: Span | undefined;
+  /** From now on `model` may not be named again, not even the same. */
+  pin(): void;
 }
 
 /** Fields that are kept. All others are counted as what they are and forgotten. */
@@ -57,7 +62,7 @@ function boundaryIn(contentType: string): string | undefined {
 }
 
 type Part =
-  | { readonly kind: "field"; readonly name: string; readonly chunks: Buffer[]; bytes: number }
+  | { readonly kind: "field"; readonly name: string; readonly chunks: Buffer[]; bytes: number; readonly start: number }
   | { readonly kind: "prompt"; characters: number }
   | { readonly kind: "file" }
   | { readonly kind: "skipped" };
@@ -70,6 +75,11 @@ class Form implements MultipartFacts {
   #held: Buffer;
   #part: Part = { kind: "skipped" };
   #preamble = 0;
+  /** Where the bytes begin that are looked at; the line end that is put before the first boundary is none of the body's. */
+  #at = -2;
+  #models = 0;
+  #isPinned = false;
+  modelAt: Span | undefined = undefined;
   promptCharacters: number | undefined = undefined;
   files = 0;
   fileBytes = 0;
@@ -93,7 +103,16 @@ class Form implements MultipartFacts {
     if (this.#place === "over") return;
     let bytes: Buffer | undefined = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = empty;
-    while (bytes !== undefined) bytes = this.#step(bytes);
+    while (bytes !== undefined) {
+      const rest = this.#step(bytes);
+      this.#at += bytes.length - (rest ?? this.#held).length;
+      bytes = rest;
+    }
+  }
+
+  pin(): void {
+    this.#isPinned = true;
+    if (this.#models > 1) this.contradicts = true;
   }
 
   end(): void {
@@ -111,7 +130,7 @@ class Form implements MultipartFacts {
     if (at !== -1) {
       this.#content(bytes.subarray(0, at));
       if (this.bad) return undefined;
-      this.#partEnds();
+      this.#partEnds(this.#at + at);
       this.#place = "after boundary";
       return bytes.subarray(at + this.#delimiter.length);
     }
@@ -137,7 +156,7 @@ class Form implements MultipartFacts {
   #headers(bytes: Buffer): Buffer | undefined {
     const end = bytes.indexOf(headersEnd);
     if (end === -1) return bytes.length > maxHeaderBytes ? this.#giveUp() : this.#wait(bytes);
-    this.#part = partFor(bytes.toString("utf8", 0, end));
+    this.#part = partFor(bytes.toString("utf8", 0, end), this.#at + end + headersEnd.length);
     if (this.#part.kind === "file") this.files++;
     this.#place = "content";
     return bytes.subarray(end + headersEnd.length);
@@ -156,13 +175,17 @@ class Form implements MultipartFacts {
     }
   }
 
-  #partEnds(): void {
+  #partEnds(end: number): void {
     const part = this.#part;
     if (part.kind === "prompt") this.promptCharacters = part.characters;
     if (part.kind === "field") {
       const text = Buffer.concat(part.chunks).subarray(0, maxFieldBytes).toString();
       const before = this.#fields.get(part.name);
-      if (part.name === "model" && before !== undefined && before !== text) this.contradicts = true;
+      if (part.name === "model") {
+        if (before !== undefined && (this.#isPinned || before !== text)) this.contradicts = true;
+        this.#models += 1;
+        this.modelAt = this.#models === 1 ? { start: part.start, end } : undefined;
+      }
       this.#fields.set(part.name, text);
     }
     this.#part = { kind: "skipped" };
@@ -181,13 +204,13 @@ class Form implements MultipartFacts {
 
 const empty = Buffer.alloc(0);
 
-function partFor(headers: string): Part {
+function partFor(headers: string, start: number): Part {
   const disposition = /^content-disposition\s*:(.*)$/im.exec(headers)?.[1] ?? "";
   const name = /;\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i.exec(disposition);
   const field = name?.[1] ?? name?.[2] ?? "";
   if (/;\s*filename\*?\s*=/i.test(disposition)) return { kind: "file" };
   if (field === "prompt") return { kind: "prompt", characters: 0 };
-  return known.has(field) ? { kind: "field", name: field, chunks: [], bytes: 0 } : { kind: "skipped" };
+  return known.has(field) ? { kind: "field", name: field, chunks: [], bytes: 0, start } : { kind: "skipped" };
 }
 
 /** Unicode code points of UTF-8 that may be cut anywhere: all bytes but the continuing ones. */

@@ -1,6 +1,7 @@
 // One request's way over its route: target after target, round after round, until an answer goes out or none can be had.
 import type { Ending, HeldAnswer } from "../attempt.ts";
 import { type FailureKind, GatewayError, outcomeOf } from "../errors.ts";
+import type { Sent } from "../intake.ts";
 import { ownHeaders } from "../outgoing.ts";
 import type { RequestFacts } from "../receivers/receiver.ts";
 import { type Relay, type Try, tryOnce } from "../relay.ts";
@@ -221,22 +222,16 @@ class Journey {
   }
 
   /** The body for a target; `undefined` where the client's own goes as it is. */
-  #bodyFor({ model }: Target, withUsage: boolean): Buffer | undefined {
+  #bodyFor({ model }: Target, withUsage: boolean): Sent | undefined {
     const { passage, taken, identity } = this.#sending;
     const prompts = promptsOf(this.#route, identity);
     const renamed = model === this.#facts.model ? undefined : model;
     if (renamed === undefined && prompts.length === 0 && !withUsage) return undefined;
-    if (taken.json === undefined) {
-      if (renamed === undefined) return undefined;
-      throw new GatewayError(
-        "no_route",
-        `The model '${this.#facts.model}' is an alias on this gateway, which only requests in JSON can use; name the backend's own model '${renamed}'.`,
-        "model",
-      );
-    }
+    // A form names its model in a field; nothing else that is not JSON names any.
+    if (taken.json === undefined) return renamed === undefined ? undefined : taken.renamed?.(renamed);
     const { operation } = passage.receiver;
     const { body, systemPromptApplied } = rewritten(taken.json, { model: renamed, prompts, withUsage, operation });
     if (systemPromptApplied) passage.draft.systemPromptApplied = true;
-    return body;
+    return body && { body };
   }
 }

@@ -1,11 +1,12 @@
 // What a target is sent: the client's bytes, but for the model's name there, the operator's prompt and a wish for usage.
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { errorAnswer } from "../testing/answers.ts";
+import { chunk, errorAnswer } from "../testing/answers.ts";
 import { good, goodBody } from "../testing/good-backend.ts";
 import type { Field } from "../testing/http-wire.ts";
 import { keyRing } from "../testing/key-ring.ts";
 import { chatRequest } from "../testing/payloads.ts";
-import { rawRequest } from "../testing/raw-client.ts";
+import { rawConnection, rawRequest, requestBytes } from "../testing/raw-client.ts";
 import { noRetries, type RouteInWords, routedScene } from "../testing/routed-scene.ts";
 import { scene } from "../testing/scene.ts";
 
@@ -130,14 +131,55 @@ describe("what is no JSON", () => {
     expect(stage.place("a").received[0]?.body.toString()).toBe(form);
   });
 
-  test("is refused under an alias, in a sentence that says what to do, and the connection stays usable", async () => {
+  test("is sent with the target's name for an alias, all other bytes as they came", async () => {
     await using stage = await one(renamed);
     const got = await rawRequest(`${stage.tollgate.url}/audio/transcriptions`, { headers, body: form });
-    expect([got.status, got.json()]).toMatchObject([404, { error: { code: "model_not_found", param: "model" } }]);
-    expect(got.text).toContain("'at-a'");
-    expect(stage.place("a").received).toEqual([]);
+    expect(got.status).toBe(200);
+    const [received] = stage.place("a").received;
+    expect(received?.body.toString()).toBe(form.replace("alias", "at-a"));
+    expect(received?.header("content-length")).toBe(String(form.length - 1));
     const exchange = await stage.exchangeOf(got);
-    expect(exchange.outcome).toMatchObject({ kind: "refused", reason: "no_route" });
-    expect(exchange.attempts).toEqual([]);
+    expect([exchange.model.requested, exchange.attempts[0]?.model]).toEqual(["alias", "at-a"]);
+  });
+
+  test("is sent in chunks where it came so, and however its pieces are cut", async () => {
+    await using stage = await one(renamed);
+    for (let cut = 1; cut < form.length; cut += 7) {
+      const url = `${stage.tollgate.url}/audio/transcriptions`;
+      const connection = await rawConnection(url);
+      const chunked: Field[] = [...headers, ["Transfer-Encoding", "chunked"]];
+      await connection.send(requestBytes(url, { headers: chunked }));
+      for (const piece of [form.slice(0, cut), form.slice(cut)]) {
+        await connection.send(chunk(piece));
+        await setImmediate();
+      }
+      await connection.send("0\r\n\r\n");
+      expect((await connection.head()).status).toBe(200);
+      connection.leave();
+    }
+    for (const received of stage.place("a").received)
+      expect(received.body.toString()).toBe(form.replace("alias", "at-a"));
+  });
+
+  test("is refused where it names the model twice, for not every parser takes the same", async () => {
+    await using stage = await one(renamed);
+    const twice = form.replace("--x--", `${form.slice(0, form.indexOf("--x", 3))}--x--`);
+    const got = await rawRequest(`${stage.tollgate.url}/audio/transcriptions`, { headers, body: twice });
+    expect([got.status, got.json()]).toMatchObject([400, { error: { code: "ambiguous_form" } }]);
+    const exchange = await stage.exchangeOf(got);
+    expect(exchange.outcome).toMatchObject({ kind: "refused", reason: "invalid" });
+  });
+
+  test("whose client leaves in the middle is abandoned, and its backend let go", async () => {
+    await using stage = await one(renamed);
+    const url = `${stage.tollgate.url}/audio/transcriptions`;
+    const connection = await rawConnection(url);
+    await connection.send(
+      requestBytes(url, { headers: [...headers, ["Content-Length", "9999"]], body: form.slice(0, 120) }),
+    );
+    const request = await stage.place("a").request(0);
+    connection.leave();
+    expect(await request.ended).toBe("left");
+    expect((await stage.onlyExchange()).outcome).toMatchObject({ kind: "abandoned" });
   });
 });

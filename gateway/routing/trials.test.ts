@@ -29,9 +29,10 @@ describe("a trial's place", () => {
     await using stage = await halfOpen({});
     const form = new FormData();
     form.set("model", model);
+    form.append("model", model);
     form.set("file", new Blob(["sound"]), "a.wav");
     const refused = await fetch(`${stage.tollgate.url}/audio/transcriptions`, { method: "POST", body: form });
-    expect(refused.status).toBe(404);
+    expect(refused.status).toBe(400);
     expect((await stage.post("/chat/completions", chatRequest(model))).status).toBe(200);
   });
 
