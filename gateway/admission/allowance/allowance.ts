@@ -20,11 +20,18 @@ export interface Ask {
   readonly estimatedTokens: number;
   /** 0 where the operation costs nothing, `undefined` where no price is known. Read at most once, and only where a budget applies. */
   readonly estimatedNanoUsd: number | undefined;
+  /** Open for as long as both ends like: it is sure to be settled, and never taken for lost. */
+  readonly lasting?: boolean;
 }
 
 export interface Reservation {
   /** Flat: x-ratelimit-limit-requests and its like, as OpenAI words them. */
   readonly headers: readonly string[];
+  /**
+   * Counts what was used so far, all in all, while the reservation stands for what is still to come. Throws (rejects
+   * with) the GatewayError of the limit or budget that has no room left; what was used is counted all the same.
+   */
+  charge(used: Amounts): void | Promise<void>;
   /** Puts real usage in the place of the estimate. The exporter does this by itself; a second call does nothing. */
   settle(exchange: Exchange): void;
   /** The request never reached a backend: gives everything back. A second call does nothing. */
@@ -62,20 +69,34 @@ export interface AllowanceOptions {
 }
 
 /** For whoever has no limit and no budget. */
-export const unlimited: Reservation = Object.freeze({ headers: Object.freeze([]), settle() {}, release() {} });
+export const unlimited: Reservation = Object.freeze({
+  headers: Object.freeze([]),
+  charge() {},
+  settle() {},
+  release() {},
+});
 
 const expiryMillis = 10_000;
+
+const nothing: Amounts = { tokens: 0, nanoUsd: 0 };
+const sum = (a: Amounts, b: Amounts): Amounts => ({ tokens: a.tokens + b.tokens, nanoUsd: a.nanoUsd + b.nanoUsd });
+/** What of the one goes beyond the other. */
+const less = (a: Amounts, b: Amounts): Amounts =>
+  b === nothing ? a : { tokens: Math.max(0, a.tokens - b.tokens), nanoUsd: Math.max(0, a.nanoUsd - b.nanoUsd) };
 
 class Reserved implements Reservation {
   readonly id: string;
   readonly at: number;
+  readonly lasting: boolean;
   readonly #of: Reservations;
   readonly #holding: Holding;
   readonly #used: readonly number[];
+  #charged: Amounts = nothing;
 
-  constructor(of: Reservations, id: string, holding: Holding, used: readonly number[], at: number) {
+  constructor(of: Reservations, { id, lasting = false }: Ask, holding: Holding, used: readonly number[], at: number) {
     this.#of = of;
     this.id = id;
+    this.lasting = lasting;
     this.#holding = holding;
     this.#used = used;
     this.at = at;
@@ -85,9 +106,47 @@ class Reserved implements Reservation {
     return rateHeaders(this.#holding.rules, this.#used, this.at);
   }
 
+  charge(used: Amounts): void | Promise<void> {
+    const rules = this.#holding.rules.filter(({ counted }) => counted === "tokens" || counted === "money");
+    const more = less(used, this.#charged);
+    if (rules.length === 0 || (more.tokens === 0 && more.nanoUsd === 0)) return;
+    this.#charged = sum(this.#charged, more);
+    const taken = this.#of.ledger.take(rules, more);
+    return taken instanceof Promise ? this.#lateCharge(rules, more, taken) : this.#count(rules, more, taken);
+  }
+
+  async #lateCharge(rules: readonly Rule[], more: Amounts, taking: Promise<Taken>): Promise<void> {
+    let taken: Taken;
+    try {
+      taken = await taking;
+    } catch (error) {
+      // Not counted now, but in the end.
+      this.#charged = less(this.#charged, more);
+      throw error;
+    }
+    await this.#count(rules, more, taken);
+  }
+
+  #count(rules: readonly Rule[], more: Amounts, taken: Taken): void | Promise<void> {
+    const { ledger } = this.#of;
+    if (taken.holding !== undefined) return ledger.settle(taken.holding, more);
+    const error = refusal(rules, taken, more, this.#of.wall());
+    const settle = ({ holding }: Taken) => {
+      if (holding !== undefined) ledger.settle(holding, more);
+      throw error;
+    };
+    // It was used, whether there was room for it or not.
+    const unasked = rules.map((rule) => ({ ...rule, enforced: false }));
+    const forced = ledger.take(unasked, more);
+    return forced instanceof Promise ? forced.then(settle) : settle(forced);
+  }
+
   settle(exchange: Exchange): void {
     if (neverSent(exchange)) this.release();
-    else if (this.#of.end(this)) this.#of.ledger.settle(this.#holding, realUse(exchange, this.#holding.amounts));
+    else if (this.#of.end(this)) {
+      const used = realUse(exchange, this.#holding.amounts);
+      this.#of.ledger.settle(this.#holding, less(used, this.#charged));
+    }
   }
 
   release(): void {
@@ -102,7 +161,7 @@ class Reserved implements Reservation {
 
 class Reservations implements Allowance {
   readonly ledger: Ledger;
-  readonly #wall: () => number;
+  readonly wall: () => number;
   #plans: ReturnType<typeof plans>;
   #expireMillis: number;
   /** By exchange, the oldest first. */
@@ -112,7 +171,7 @@ class Reservations implements Allowance {
 
   constructor({ settings, ledger, wall }: AllowanceOptions) {
     this.ledger = ledger;
-    this.#wall = wall;
+    this.wall = wall;
     this.#plans = plans(settings);
     this.#expireMillis = settings.limits.expireSeconds * 1000;
     this.#expiring = setInterval(() => this.#expire(), expiryMillis).unref();
@@ -138,15 +197,15 @@ class Reservations implements Allowance {
     const amounts = amountsOf(ask, plan);
     const taken = this.ledger.take(plan.rules, amounts);
     return taken instanceof Promise
-      ? taken.then((settled) => this.#reserved(ask.id, plan, amounts, settled))
-      : this.#reserved(ask.id, plan, amounts, taken);
+      ? taken.then((settled) => this.#reserved(ask, plan, amounts, settled))
+      : this.#reserved(ask, plan, amounts, taken);
   }
 
-  #reserved(id: string, { rules }: Plan, amounts: Amounts, taken: Taken): Reservation {
-    const now = this.#wall();
+  #reserved(ask: Ask, { rules }: Plan, amounts: Amounts, taken: Taken): Reservation {
+    const now = this.wall();
     if (taken.holding === undefined) throw refusal(rules, taken, amounts, now);
-    const reserved = new Reserved(this, id, taken.holding, taken.used, now);
-    this.#open.set(id, reserved);
+    const reserved = new Reserved(this, ask, taken.holding, taken.used, now);
+    this.#open.set(ask.id, reserved);
     return reserved;
   }
 
@@ -173,10 +232,10 @@ class Reservations implements Allowance {
   }
 
   #expire(): void {
-    const before = this.#wall() - this.#expireMillis;
+    const before = this.wall() - this.#expireMillis;
     for (const reserved of this.#open.values()) {
       if (reserved.at > before) return;
-      reserved.expire();
+      if (!reserved.lasting) reserved.expire();
     }
   }
 }

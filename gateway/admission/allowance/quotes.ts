@@ -1,5 +1,12 @@
 // Quotes: what a request would cost at the backends that may get it, by the prices that its record will be charged by.
-import { type Exchange, type Media, type Operation, type PriceRule, price } from "../../../instrumentation/index.ts";
+import {
+  type Exchange,
+  type Media,
+  type Operation,
+  type PriceRule,
+  price,
+  type Tokens,
+} from "../../../instrumentation/index.ts";
 
 /** A backend that may get the request. */
 interface QuoteTarget {
@@ -17,6 +24,8 @@ interface QuoteRequest {
   readonly input: number;
   readonly output: number;
   readonly media?: Media | undefined;
+  /** All that is known, where the two counts are not estimated. */
+  readonly tokens?: Tokens | undefined;
 }
 
 /** nano-USD at the dearest target; `undefined` where one of them has no known price; 0 where nothing is charged for. */
@@ -40,13 +49,13 @@ export function quotes(rules: readonly PriceRule[]): Quotes {
 
 /** The exchange as it would be, had it gone well and used what is estimated. */
 function imagined(request: QuoteRequest, target: QuoteTarget, at: number): Exchange {
-  const { operation, model, input, output, media } = request;
+  const { operation, model, input, output, media, tokens = { input, output } } = request;
   return {
     ...blank,
     openedAt: at,
     operation,
     model: { requested: model },
-    tokens: { input, output },
+    tokens,
     attempts: [{ ...target, spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" }],
     ...(media !== undefined && { media }),
   };

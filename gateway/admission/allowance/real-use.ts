@@ -10,8 +10,13 @@ export const neverSent = ({ attempts, cache }: Exchange): boolean => attempts.le
  * answer, counts; an answer from the cache used none; a backend that refused, or was never reached, used none. Else a
  * backend may have worked for it, however it ended, and the reservation stands.
  */
-export function realUse({ tokens, cost, cache, attempts }: Exchange, reserved: Amounts): Amounts {
+export function realUse(
+  { tokens, cost, cache, attempts, operation, usageSource }: Exchange,
+  reserved: Amounts,
+): Amounts {
   if (cache === "hit") return none;
+  // A session in which no response began.
+  if (operation === "realtime" && usageSource === undefined) return none;
   const unknown = tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none;
   return {
     tokens: tokens === undefined ? unknown.tokens : counted(tokens.input, tokens.output),
