@@ -70,6 +70,9 @@ facts("that are only named stay whose they are, whichever gateway they were name
   await vi.waitFor(async () => expect(await stored("file-a")).not.toBeNull(), patience);
   there.named("file-a", two);
   expect(await there.find("file-a")).toEqual(one);
+  // Written by now, and still not taken.
+  await vi.waitFor(() => expect(there.find("file-a")).toEqual(one), patience);
+  expect(await (await opened()).find("file-a")).toEqual(one);
   here.named("resp_b", one);
   expect(await here.find("resp_b")).toEqual(one);
   await vi.waitFor(async () => expect(await there.find("resp_b")).toEqual(one), patience);
