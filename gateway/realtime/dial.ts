@@ -7,15 +7,16 @@ import type { Identity } from "../admission/identity.ts";
 import { type FailureKind, GatewayError } from "../errors.ts";
 import type { Upstream } from "../fleet.ts";
 import { headersToBackend } from "../headers.ts";
+import type { Target } from "../routing/route.ts";
 import { Failed, type ForwardOptions } from "../sending.ts";
-import type { Target } from "../target.ts";
+import type { Target as Place } from "../target.ts";
 import { crossingSubprotocols } from "./handshake.ts";
 import { refusal } from "./refusal.ts";
 
 export interface Dial {
   readonly req: IncomingMessage;
-  readonly place: Target;
-  readonly upstream: Upstream;
+  readonly place: Place;
+  readonly target: Target;
   readonly draft: ExchangeDraft;
   readonly options: ForwardOptions;
   readonly identity: Identity;
@@ -35,13 +36,14 @@ export interface Dialled {
  * Opens the session at the backend, as one attempt of the exchange. Rejects with a GatewayError, or with the signal's
  * reason. The connection itself has `timeouts.connect`, the answer to the upgrade `timeouts.firstByte`.
  */
-export function dial({ req, place, upstream, draft, options, identity, signal }: Dial): Promise<Dialled> {
+export function dial({ req, place, target, draft, options, identity, signal }: Dial): Promise<Dialled> {
+  const { upstream, timeouts } = target;
   const { backend, transport } = upstream;
   const { now } = options.surroundings.clock;
   const open: OpenAttempt = {
     backend: backend.name,
     provider: backend.provider,
-    model: draft.requestedModel,
+    model: target.model ?? draft.requestedModel,
     spanId: options.traces.spanId(),
     startedAt: now(),
     address: transport.hostname,
@@ -52,7 +54,7 @@ export function dial({ req, place, upstream, draft, options, identity, signal }:
   const ownKey = !(backend.passClientKey && backend.key === undefined);
   const isProven = identity.auth === "key" || identity.auth === "jwt";
   const offered = crossingSubprotocols(req, !ownKey).filter((name) => !(isProven && isOurSubprotocol(name)));
-  const path = transport.basePath + place.path.slice(3) + place.query;
+  const path = transport.basePath + place.path.slice(3) + queryFor(place.query, target.model);
   const secure = backend.baseUrl.startsWith("https:");
 
   return new Promise((resolve, reject) => {
@@ -87,7 +89,7 @@ export function dial({ req, place, upstream, draft, options, identity, signal }:
       if (settled) return;
       open.connectedAt = now();
       draft.enter("firstByte", open.connectedAt);
-      within(backend.timeouts.firstByte, "first_byte_timeout");
+      within(timeouts.firstByte, "first_byte_timeout");
     };
     const answered = (head: IncomingMessage) => {
       answer = head;
@@ -109,7 +111,7 @@ export function dial({ req, place, upstream, draft, options, identity, signal }:
         request.end();
       },
     });
-    within(backend.timeouts.connect, "connect_timeout");
+    within(timeouts.connect, "connect_timeout");
     signal.addEventListener("abort", left);
     let subprotocol: string | undefined;
     dialled.once("upgrade", (head) => {
@@ -136,8 +138,16 @@ export function dial({ req, place, upstream, draft, options, identity, signal }:
   });
 }
 
-interface Own extends Pick<Dial, "req" | "upstream" | "draft" | "options" | "identity"> {
+interface Own extends Pick<Dial, "req" | "draft" | "options" | "identity"> {
+  readonly upstream: Upstream;
   readonly open: OpenAttempt;
+}
+
+/** The client's query, with the model's name at the backend where it has one of its own. */
+function queryFor(query: string, model: string | undefined): string {
+  if (model === undefined || query === "") return query;
+  const parts = query.slice(1).split("&");
+  return `?${parts.map((part) => (new URLSearchParams(part).has("model") ? `model=${encodeURIComponent(model)}` : part)).join("&")}`;
 }
 
 /** The client's headers that may cross, and ours. Those of the handshake itself are each connection's own. */

@@ -6,16 +6,23 @@ import { downReasons } from "../routing/gate.ts";
 import { Failed } from "../sending.ts";
 import { Refused } from "./refusal.ts";
 
+const oursToEnd: ReadonlySet<string> = new Set(["shutting_down", "budget", "rate_limited"]);
+
 /** Closes the exchange and its attempt; later calls change nothing. `at` is monotonic milliseconds. */
-export function close(draft: ExchangeDraft, { breaker }: Fleet, outcome: Outcome, at: number): void {
-  if (!draft.close(outcome, at)) return;
+export function close(draft: ExchangeDraft, fleet: Fleet, outcome: Outcome, at: number): void {
+  if (draft.close(outcome, at)) endAttempt(draft, fleet, outcome, at);
+}
+
+/** The same for the attempt alone, where another follows. */
+export function endAttempt(draft: ExchangeDraft, { breaker }: Fleet, outcome: Outcome, at: number): void {
   const attempt = draft.attempts.at(-1);
-  if (attempt === undefined) return;
+  if (attempt === undefined || attempt.endedAt !== undefined) return;
   attempt.endedAt = at;
   const reason = "reason" in outcome ? outcome.reason : undefined;
   // The attempt's own word for being cut off by us or by the client.
-  if (outcome.kind === "abandoned" || reason === "shutting_down") {
+  if (outcome.kind === "abandoned" || (reason !== undefined && oursToEnd.has(reason))) {
     attempt.result = "abandoned";
+    if (attempt.status !== 101) breaker.forgo(attempt.backend);
     return;
   }
   attempt.result = outcome.kind;

@@ -92,6 +92,7 @@ export function answerPlainly(
     // What a backend said is for the record alone.
     ...(known && !(known instanceof Failed) && { message: known.message }),
     ...(known?.param !== undefined && { param: known.param }),
-    headers: ownHeaders,
+    ...(known?.retryAfter !== undefined && { retryAfter: known.retryAfter }),
+    headers: [...ownHeaders, ...(known?.headers ?? [])],
   });
 }

@@ -22,8 +22,8 @@ export interface RelayOptions {
 export interface Relay {
   /** Resolves when both ends are closed. */
   readonly over: Promise<void>;
-  /** Ends the session from here: both ends are told, and cut off when they are slow to answer. */
-  stop(outcome: Outcome, reason: string): void;
+  /** Ends the session from here: both ends are told, and cut off when they are slow to answer. `last`: an event for the client before its close. */
+  stop(outcome: Outcome, reason: string, last?: { readonly event: string; readonly code: number }): void;
 }
 
 /** What may wait for a slow end before the other is paused, bytes. */
@@ -128,10 +128,11 @@ export function relay(options: RelayOptions): Relay {
 
   return {
     over,
-    stop(outcome, reason) {
+    stop(outcome, reason, last) {
       end(outcome);
+      if (last && client.readyState === WebSocket.OPEN) client.send(last.event);
       for (const one of [client, backend]) {
-        close(one, goingAway, Buffer.from(reason));
+        close(one, one === client && last ? last.code : goingAway, Buffer.from(reason));
         part(one);
       }
     },

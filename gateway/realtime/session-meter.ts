@@ -10,6 +10,8 @@ export interface SessionMeter {
   see(message: Buffer): void;
   /** A response has begun whose usage is still to come. */
   readonly answering: boolean;
+  /** Responses that are done. */
+  readonly answered: number;
   findings(): Findings;
 }
 
@@ -59,6 +61,9 @@ export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMe
     },
     get answering() {
       return begun > done;
+    },
+    get answered() {
+      return done;
     },
     findings() {
       const media: Media | undefined = audioSeconds === undefined ? undefined : { audioSeconds };

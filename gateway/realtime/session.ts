@@ -1,24 +1,25 @@
 // One realtime session, from its upgrade request to its one record.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { type Reservation, unlimited } from "../admission/allowance/allowance.ts";
 import { heldBy } from "../admission/held-by.ts";
 import { KeyRefused } from "../admission/identify.ts";
 import { anonymous, type Identity } from "../admission/identity.ts";
 import { nameCaller } from "../caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "../errors.ts";
-import type { Upstream } from "../fleet.ts";
 import { headersToClient } from "../headers.ts";
 import { openDraft } from "../opening.ts";
 import { ownHeaders } from "../outgoing.ts";
 import { receiverFor } from "../receivers/index.ts";
 import { type ForwardOptions, noRoute } from "../sending.ts";
 import { target } from "../target.ts";
-import { type Dialled, dial } from "./dial.ts";
 import { close, outcomeOfFailure } from "./ending.ts";
 import { accept, checkUpgrade } from "./handshake.ts";
+import { type Reached, reach } from "./reach.ts";
 import { answerPlainly } from "./refusal.ts";
 import { relay } from "./relay.ts";
 import { sessionMeter } from "./session-meter.ts";
+import { lastWord, sessionAsk, spending } from "./spending.ts";
 import { watching } from "./watching.ts";
 
 export interface Session {
@@ -47,8 +48,9 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   let stop = (why: GatewayError) => leaving.abort(why);
   let total: NodeJS.Timeout | undefined;
   let identity: Identity = anonymous;
+  let reservation: Reservation = unlimited;
 
-  const connected = async (): Promise<{ readonly upstream: Upstream; readonly dialled: Dialled }> => {
+  const connected = async (): Promise<Reached> => {
     if (place === undefined) throw new GatewayError("invalid_path");
     if (options.draining()) throw new GatewayError("shutting_down");
     doors.admit(req);
@@ -64,29 +66,41 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     const permitted = admission.permit(identity, { receiver, method: "GET", path: place.path, model, call });
     const holder = permitted instanceof Promise ? await permitted : permitted;
     leaving.signal.throwIfAborted();
-    const upstream = (holder === undefined ? fleet : heldBy(fleet, holder)).route(model);
-    if (upstream === undefined) throw noRoute(model, fleet);
-    const { timeouts } = upstream.backend;
+    const own = holder === undefined ? fleet : heldBy(fleet, holder);
+    const route = own.routeFor(model);
+    const [first] = route?.targets ?? [];
+    if (route === undefined || first === undefined) throw noRoute(model, fleet);
+    const { wall } = surroundings.clock;
+    const ask = sessionAsk(draft.opening.id, identity, model, route, setting, wall);
+    reservation = (await options.allowance?.reserve(ask)) ?? unlimited;
+    leaving.signal.throwIfAborted();
+    const { timeouts } = first;
     if (timeouts.total > 0) total = setTimeout(() => stop(new GatewayError("total_timeout")), timeouts.total * 1000);
-    const dialled = await dial({ req, place, upstream, draft, options, identity, signal: leaving.signal });
-    if (identity.auth === "passthrough" && !upstream.ownKey) draft.caller = { ...draft.caller, auth: "passthrough" };
-    fleet.breaker.observe(upstream.backend.name, true);
-    return { upstream, dialled };
+    const reached = await reach({ req, place, route, fleet: own, draft, options, identity, signal: leaving.signal });
+    if (identity.auth === "passthrough" && !reached.target.upstream.ownKey)
+      draft.caller = { ...draft.caller, auth: "passthrough" };
+    return reached;
   };
 
-  const converse = async ({ backend }: Upstream, { socket: there, subprotocol, rawHeaders }: Dialled) => {
+  const converse = async ({ target, dialled }: Reached) => {
+    const { backend } = target.upstream;
+    const { socket: there, subprotocol, rawHeaders } = dialled;
     leaving.signal.throwIfAborted();
     const { limits } = fleet.config;
-    const headers = [...crossing(rawHeaders), ...ownHeaders({ draft })];
+    const headers = [...crossing(rawHeaders), ...ownHeaders({ draft, limitHeaders: reservation.headers })];
     const client = await accept({ req, socket, head, subprotocol, headers, maxBytes: limits.jsonBytes });
     draft.enter("stream", now());
     observers.streamOpened();
+    const model = draft.requestedModel;
+    const spent = (why: GatewayError) =>
+      conversation.stop(outcomeOf(why.kind, why.message, 101), why.kind, lastWord(why, draft.opening.id));
+    const metered = spending({ reservation, meter, model, target, setting, options, spent });
     const conversation = relay({
       client,
       backend: there,
-      idleSeconds: backend.timeouts.idle,
+      idleSeconds: target.timeouts.idle,
       ended: (outcome) => close(draft, fleet, outcome, now()),
-      ...watching({ draft, meter, backend, limits, failed: observers.watchFailed }),
+      ...watching({ draft, meter, backend, limits, metered, failed: observers.watchFailed }),
     });
     stop = ({ kind, message }) => conversation.stop(outcomeOf(kind, message, 101), message);
     await conversation.over;
@@ -94,20 +108,22 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   };
 
   const run = async (): Promise<void> => {
-    let there: Dialled | undefined;
+    let reached: Reached | undefined;
     try {
-      const { upstream, dialled } = await connected();
-      there = dialled;
-      await converse(upstream, dialled);
+      reached = await connected();
+      await converse(reached);
     } catch (error) {
-      there?.socket.terminate();
+      reached?.dialled.socket.terminate();
       const gone = error instanceof ClientLeft || socket.destroyed;
       if (!(gone || error instanceof GatewayError)) observers.failed(error);
       if (error instanceof KeyRefused) nameCaller(draft, error.identity);
       close(draft, fleet, outcomeOfFailure(gone ? new ClientLeft() : error), now());
       if (gone) socket.destroy();
-      else draft.responseBytes = answerPlainly(req, socket, error, ownHeaders({ draft })) ?? 0;
+      else
+        draft.responseBytes =
+          answerPlainly(req, socket, error, ownHeaders({ draft, limitHeaders: reservation.headers })) ?? 0;
     }
+    reached?.slot.release();
     clearTimeout(total);
     pipeline.record(() => draft.seal(meter.findings()));
   };

@@ -26,10 +26,12 @@ test("a meter that throws is told of once and left alone; bytes are counted on",
         throw new Error("a bug");
       },
       answering: false,
+      answered: 0,
       findings: () => ({}),
     },
     backend: backendAt("http://127.0.0.1:1"),
     limits: testConfig().limits,
+    metered() {},
     failed: (error) => told.push(error),
   });
   for (let i = 0; i < 3; i++) eyes.fromBackend(Buffer.from("abc"), false, true);

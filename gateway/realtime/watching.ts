@@ -9,6 +9,8 @@ export interface WatchingOptions {
   readonly meter: SessionMeter;
   readonly backend: Backend;
   readonly limits: Limits;
+  /** Told after each message that the meter saw. */
+  readonly metered: () => void;
   /** The meter threw; told once. */
   readonly failed: (error: unknown) => void;
 }
@@ -19,6 +21,7 @@ export function watching({
   meter,
   backend,
   limits,
+  metered,
   failed,
 }: WatchingOptions): Pick<RelayOptions, "fromClient" | "fromBackend" | "lingers" | "lingerSeconds"> {
   let broken = false;
@@ -33,6 +36,7 @@ export function watching({
       if (binary || broken) return;
       try {
         meter.see(data);
+        metered();
       } catch (error) {
         broken = true;
         failed(error);
