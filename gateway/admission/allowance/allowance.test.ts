@@ -382,3 +382,17 @@ describe("how a reservation ends", () => {
     expect((await own.standing()).map(({ used }) => used)).toEqual([1, 1_000, 0, 0]);
   });
 });
+
+test("what is charged in steps counts at once, whether there is room or not, and once in the end", async () => {
+  const own = opened({ limits: { default: { tokensPerDay: 100 } } });
+  const identity = keyed("k");
+  const wanted = ask(identity, { lasting: true });
+  const held = await own.reserve(wanted);
+  const used = async () => (await own.standing()).find(({ rule }) => rule.counted === "tokens")?.used;
+  held.charge({ tokens: 60, nanoUsd: 0 });
+  expect(await used()).toBe(70);
+  expect(() => held.charge({ tokens: 95, nanoUsd: 0 })).toThrow("The limit of 100 tokens per day");
+  expect(await used()).toBe(105);
+  held.settle(sampleExchange({ id: wanted.id, tokens: { input: 0, output: 95 } }));
+  expect(await used()).toBe(95);
+});
