@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { answer, eventStream, json, silence } from "./testing/answers.ts";
 import { backendAt, startTollgate } from "./testing/harness.ts";
+import type { Field } from "./testing/http-wire.ts";
 import { chatCompletion, chatEvents, chatRequest } from "./testing/payloads.ts";
 import { type RawConnection, rawConnection, requestBytes } from "./testing/raw-client.ts";
 import { expectSound, type Scene, type SceneOptions, scene } from "./testing/scene.ts";
@@ -168,6 +169,35 @@ test("a client that stopped reading and does not leave is taken to be gone, and 
   expect(await request.ended).toBe("left");
   expect(await stage.onlyExchange()).toMatchObject({ outcome: abandoned });
   connection.leave();
+});
+
+test("a client that takes no answer at all is taken to be gone, though each was written whole", async () => {
+  const whole = JSON.stringify({ pad: "x".repeat(60_000) });
+  const limits = {
+    jsonBytes: 1e6,
+    bodyBytes: 1e6,
+    multipartHeadBytes: 1e5,
+    receiveSeconds: 5,
+    stallSeconds: 0.2,
+    drainBytes: 1e6,
+    drainSeconds: 5,
+  };
+  const otherwise = answer({ body: whole, headers: [["Content-Type", "application/json"]] });
+  await using stage = await scene({ ...cancelling, config: { limits }, fake: { otherwise } });
+  const { socket } = await rawConnection(stage.at("/chat/completions"), 1);
+  socket.pause();
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  socket.on("error", () => resolve());
+  const headers: Field[] = [["Content-Type", "application/json"]];
+  const request = requestBytes(stage.at("/chat/completions"), { headers, body: JSON.stringify(streamed) });
+  for (let time = 0; time < 200; time += 1) socket.write(request);
+  // It learns of it as it writes on.
+  const writing = setInterval(() => socket.write(request), 20);
+  await gone;
+  clearInterval(writing);
+  await expect.poll(() => stage.tollgate.gateway.open).toBe(0);
+  const kinds = new Set(stage.tollgate.exchanges.map(({ outcome }) => outcome.kind));
+  expect(kinds).toEqual(new Set(["completed", "abandoned"]));
 });
 
 describe("draining has its bounds", () => {

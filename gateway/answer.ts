@@ -4,7 +4,7 @@ import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { hangUp } from "./reply.ts";
-import { waitForClient } from "./slow-client.ts";
+import { endWithin, waitForClient } from "./slow-client.ts";
 import type { Decoder, Tap } from "./tap.ts";
 import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
@@ -235,7 +235,7 @@ export class Answer {
       if (!head.sent) head.write(bytes.length);
       head.trailers(this.#trailers);
       this.#options.events.whole();
-      res.end(bytes);
+      endWithin(res, bytes, stallSeconds);
       return;
     }
     if (!head.sent) {

@@ -1,5 +1,6 @@
 // The forwarder: admit → identify → take in → permit → look up → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import type { Asked } from "./admission/admission.ts";
 import type { Reservation } from "./admission/allowance/allowance.ts";
 import { heldBy } from "./admission/held-by.ts";
@@ -14,13 +15,13 @@ import { estimateOf, replayOf } from "./estimating.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
 import { describesAlias, listModels } from "./models.ts";
 import { openDraft } from "./opening.ts";
-import { ownHeaders } from "./outgoing.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
-import { hangUp, replyError } from "./reply.ts";
+import { refuse } from "./refuse.ts";
+import { hangUp } from "./reply.ts";
 import { Roll } from "./roll.ts";
 import { send } from "./send.ts";
-import { Failed, type Forward, type ForwardOptions, type Sending } from "./sending.ts";
+import type { Forward, ForwardOptions, Sending } from "./sending.ts";
 import { target } from "./target.ts";
 
 /** A client that leaves ends the intake by itself. */
@@ -185,6 +186,8 @@ export function forward(options: ForwardOptions): Forward {
       fail(sending, error);
     }
     await sending.passage.over;
+    // Of an upload there may be more to come, and nobody takes it any more.
+    if (sending.taken.body instanceof Readable) sending.taken.body.destroy();
     if (sending.identity.auth === "passthrough") tellWhetherPassed(sending);
     sending.passage.record();
   };
@@ -218,33 +221,4 @@ function tellWhetherPassed({ fleet, passage: { draft } }: Sending): void {
     ({ backend }) => fleet.upstreams.find((upstream) => upstream.backend.name === backend)?.ownKey === false,
   );
   if (passed) draft.caller = { ...draft.caller, auth: "passthrough" };
-}
-
-/** Ends a request that gets an answer of our own. */
-function refuse(passage: Passage, error: unknown, corsHeaders: readonly string[]): void {
-  if (error instanceof ClientLeft || passage.left) {
-    passage.res.destroy();
-    return;
-  }
-  // Cut off meanwhile, and told so.
-  if (passage.res.writableEnded) return;
-  const known = error instanceof GatewayError ? error : undefined;
-  const kind = known?.kind ?? "internal";
-  passage.close(outcomeOf(kind, detailOf(error)));
-  const bytes = replyError(passage.res, {
-    kind,
-    ...(known && !(error instanceof Failed) && { message: known.message }),
-    ...(known?.param !== undefined && { param: known.param }),
-    ...(known?.retryAfter !== undefined && { retryAfter: known.retryAfter }),
-    headers: [...ownHeaders(passage), ...(known?.headers ?? []), ...corsHeaders],
-  });
-  if (bytes === undefined) passage.res.destroy();
-  else passage.draft.responseBytes = bytes;
-}
-
-/** What the record says of a failure; more than the client is told. */
-function detailOf(error: unknown): string {
-  if (error instanceof Failed) return error.detail;
-  if (error instanceof GatewayError) return error.message;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -19,3 +19,17 @@ export function waitForClient(res: ServerResponse, source: Source, stallSeconds:
     source.resume();
   });
 }
+
+/** Ends an answer, and hangs up on a client that has not taken it all after `stallSeconds`, unless they are 0. */
+export function endWithin(res: ServerResponse, bytes: Buffer, stallSeconds: number): void {
+  res.end(bytes);
+  if (stallSeconds === 0 || res.writableLength === 0) return;
+  // Behind an earlier answer on the same connection its time has not come.
+  if (res.socket === null) res.once("socket", () => hangUpAfter(res, stallSeconds));
+  else hangUpAfter(res, stallSeconds);
+}
+
+function hangUpAfter(res: ServerResponse, seconds: number): void {
+  const timer = setTimeout(() => res.destroy(), seconds * 1000);
+  res.once("close", () => clearTimeout(timer));
+}

@@ -2,6 +2,7 @@
 import { EventCutter, type EventSink } from "./event-cutter.ts";
 import { objectAt } from "./json-members.ts";
 import { jsonIn, listIn, objectIn } from "./receivers/json.ts";
+import { spliced } from "./rewrite/splice.ts";
 import { endsIn, serverEvent } from "./sse.ts";
 
 const option = '"stream_options":{"include_usage":true}';
@@ -40,9 +41,6 @@ function appended(body: Buffer): Buffer {
 }
 
 const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-
-const spliced = (body: Buffer, start: number, end: number, text: string) =>
-  Buffer.concat([body.subarray(0, start), Buffer.from(text), body.subarray(end)]);
 
 /** Decides what of a chat or completions stream the client gets. */
 export interface UsageFilter {

@@ -6,7 +6,7 @@ import { backendAt, startTollgate } from "../testing/harness.ts";
 import { issuer, secretToken } from "../testing/issuer.ts";
 import { keyRing } from "../testing/key-ring.ts";
 import { chatCompletion, chatRequest } from "../testing/payloads.ts";
-import { rawConnection } from "../testing/raw-client.ts";
+import { rawConnection, requestBytes } from "../testing/raw-client.ts";
 import { scene } from "../testing/scene.ts";
 
 const model = "gpt-4o-mini";
@@ -190,6 +190,26 @@ describe("models", () => {
     expect([got.status, code(got)]).toEqual([400, "ambiguous_form"]);
     for (const { body: sent } of stage.backend.received) expect(sent.toString()).not.toContain("dear");
     expect((await stage.onlyExchange()).outcome).toMatchObject({ kind: "refused", reason: "invalid" });
+    connection.leave();
+  });
+
+  test("that an upload names at once are refused while it still comes, and the connection serves the next", async () => {
+    const { stage, keys } = await guarded({ script: [completion] });
+    await using __ = stage;
+    const key = keys.add("few", { models: ["whisper-1", model] });
+    const url = stage.at("/audio/transcriptions");
+    const body = `--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ndear\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n${"x".repeat(7_000_000)}\r\n--b--\r\n`;
+    const connection = await rawConnection(url);
+    const head = [bearer(key), ["Content-Length", String(body.length)]] as const;
+    const type = ["Content-Type", "multipart/form-data; boundary=b"] as const;
+    // It writes all that it has before it reads anything.
+    await connection.send(requestBytes(url, { headers: [...head, type], body }));
+    expect((await connection.answer("POST")).status).toBe(403);
+    const json = JSON.stringify(chatRequest(model));
+    const next = stage.at("/chat/completions");
+    const more = [bearer(key), ["Content-Length", String(json.length)], ["Content-Type", "application/json"]] as const;
+    await connection.send(requestBytes(next, { headers: more, body: json }));
+    expect((await connection.answer("POST")).status).toBe(200);
     connection.leave();
   });
 

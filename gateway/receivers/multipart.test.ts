@@ -101,3 +101,49 @@ describe("a look into a multipart form", () => {
     expect({ bad, done }).toEqual({ bad: true, done: false });
   });
 });
+
+describe("a model that might be named again", () => {
+  const part = (head: string, content: string) => `------x9\r\n${head}\r\n\r\n${content}\r\n`;
+  const first = field("model", "whisper-1");
+  const disposition = "Content-Disposition: form-data";
+  const contradicts = (text: string) => {
+    const form = multipartFacts(type);
+    form.write(Buffer.from(text));
+    return form.contradicts;
+  };
+
+  it.each([
+    ["behind a parameter that holds another name", part(`${disposition}; x="; name=user"; name="model"`, "dear")],
+    ["before a parameter that holds a file's name", part(`${disposition}; name="model"; x="; filename=y"`, "dear")],
+    ["on a second line", part(`${disposition};\r\n name="model"`, "dear")],
+    ["in a second disposition", part(`${disposition}; name="user"\r\n${disposition}; name="model"`, "dear")],
+    ["beside another name", part(`${disposition}; name="user"; name="model"`, "dear")],
+    ["behind a quote that only some take for one", part(`${disposition}; name="a\\"; name="model"`, "dear")],
+  ])("%s is taken for a contradiction", (_, second) => {
+    expect(contradicts(first + second + end)).toBe(true);
+  });
+
+  it("in a part whose head has no end is, too, but not where none was named before", () => {
+    const endless = `------x9\r\nX-Pad: ${"x".repeat(20_000)}`;
+    expect([contradicts(first + endless), contradicts(endless)]).toEqual([true, false]);
+  });
+
+  it("is none in what clients write: file names in any spelling, further headers, no disposition at all", () => {
+    const plain = [
+      part(`${disposition}; name="file"; filename="a.mp3"; filename*=UTF-8''%61.mp3`, "x"),
+      part(`content-disposition:form-data;name=file;filename=a.mp3`, "x"),
+      part(`${disposition}; name="user";\r\nContent-Type: text/plain; charset=utf-8`, "ada"),
+      part("Content-Type: text/plain", "x"),
+    ];
+    expect(contradicts(first + plain.join("") + end)).toBe(false);
+  });
+
+  it("is one once it is pinned, even where it is the same", () => {
+    const form = multipartFacts(type);
+    form.write(Buffer.from(`${first}------x9`));
+    expect(form.modelAt).toEqual({ start: first.indexOf("whisper"), end: first.indexOf("whisper") + 9 });
+    form.pin();
+    form.write(Buffer.from(`${first}------x9`.slice(8)));
+    expect(form.contradicts).toBe(true);
+  });
+});

@@ -21,7 +21,10 @@ export interface MultipartFacts {
   readonly done: boolean;
   /** True where this is no well-formed form: no boundary, endless headers, or an end before the closing boundary. */
   readonly bad: boolean;
-  /** True where it names two models, or one once more after `pin`: the backend might take the other one. */
+  /**
+   * True where it names two models, or one once more after `pin`, or might in what cannot be read: the backend might
+   * take the other one.
+   */
   readonly contradicts: boolean;
   /** Where the value of `model` stands in the body; nowhere, unless it was named exactly once so far. */
   readonly modelAt: Span | undefined;
@@ -156,7 +159,9 @@ class Form implements MultipartFacts {
   #headers(bytes: Buffer): Buffer | undefined {
     const end = bytes.indexOf(headersEnd);
     if (end === -1) return bytes.length > maxHeaderBytes ? this.#giveUp() : this.#wait(bytes);
-    this.#part = partFor(bytes.toString("utf8", 0, end), this.#at + end + headersEnd.length);
+    const part = partFor(bytes.toString("utf8", 0, end), this.#at + end + headersEnd.length);
+    if (part === undefined) return this.#giveUp();
+    this.#part = part;
     if (this.#part.kind === "file") this.files++;
     this.#place = "content";
     return bytes.subarray(end + headersEnd.length);
@@ -197,6 +202,8 @@ class Form implements MultipartFacts {
 
   #giveUp(): undefined {
     this.bad = true;
+    // What follows is not looked at, and may name another.
+    if (this.#models > 0) this.contradicts = true;
     this.#place = "over";
     this.#held = empty;
   }
@@ -204,11 +211,26 @@ class Form implements MultipartFacts {
 
 const empty = Buffer.alloc(0);
 
-function partFor(headers: string, start: number): Part {
-  const disposition = /^content-disposition\s*:(.*)$/im.exec(headers)?.[1] ?? "";
-  const name = /;\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i.exec(disposition);
-  const field = name?.[1] ?? name?.[2] ?? "";
-  if (/;\s*filename\*?\s*=/i.test(disposition)) return { kind: "file" };
+/** A part's Content-Disposition, with the lines that continue it. */
+const dispositions = /(?:^|\r\n)content-disposition[ \t]*:(.*(?:\r\n[ \t].*)*)/gi;
+/** On one line, and of parameters that every parser reads alike. */
+const plainDisposition =
+  /^[ \t]*form-data(?:[ \t]*;[ \t]*(?:name|filename|filename\*)[ \t]*=[ \t]*(?:"[^"\r\n]*"|[^\s;"]+))*[ \t]*;?[ \t]*$/i;
+const parameters = /;\s*([a-z*]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))/gi;
+
+/** `undefined` for a part whose name others may read otherwise. */
+function partFor(headers: string, start: number): Part | undefined {
+  const [found, ...more] = headers.matchAll(dispositions);
+  const disposition = found?.[1] ?? "";
+  if (more.length > 0 || (found !== undefined && !plainDisposition.test(disposition))) return undefined;
+  const named = new Map<string, string>();
+  for (const [, parameter = "", quoted, bare = ""] of disposition.matchAll(parameters)) {
+    const name = parameter.toLowerCase();
+    if (named.has(name)) return undefined;
+    named.set(name, quoted ?? bare);
+  }
+  if (named.has("filename") || named.has("filename*")) return { kind: "file" };
+  const field = named.get("name") ?? "";
   if (field === "prompt") return { kind: "prompt", characters: 0 };
   return known.has(field) ? { kind: "field", name: field, chunks: [], bytes: 0, start } : { kind: "skipped" };
 }

@@ -3,7 +3,9 @@ import { describe, expect, test, vi } from "vitest";
 import type { PriceRule } from "../../instrumentation/index.ts";
 import { errorAnswer } from "../testing/answers.ts";
 import { good } from "../testing/good-backend.ts";
+import type { Field } from "../testing/http-wire.ts";
 import { chatRequest } from "../testing/payloads.ts";
+import { rawConnection, requestBytes } from "../testing/raw-client.ts";
 import { type RoutedScene, type RouteInWords, routedScene } from "../testing/routed-scene.ts";
 import type { Answer } from "../testing/turn.ts";
 
@@ -72,15 +74,16 @@ test("least_busy: the one with the smallest share of its connections in use, the
   await Promise.all(open);
 });
 
+const after =
+  (millis: () => number, name: string): Answer =>
+  async (turn) => {
+    await turn.request.readBody();
+    await turn.wait(millis());
+    await good(name)(turn);
+  };
+
 test("lowest_latency: each is tried, the fastest stays, until it is no longer", async () => {
   let wait = 0;
-  const after =
-    (millis: () => number, name: string): Answer =>
-    async (turn) => {
-      await turn.request.readBody();
-      await turn.wait(millis());
-      await good(name)(turn);
-    };
   await using stage = await balanced("lowest_latency", {
     a: { otherwise: after(() => 100, "a") },
     b: { otherwise: after(() => wait, "b") },
@@ -91,6 +94,28 @@ test("lowest_latency: each is tried, the fastest stays, until it is no longer", 
   // What was measured once is not thrown over by one slow answer.
   expect(now[0]).toBe("b");
   expect(now.at(-1)).toBe("a");
+});
+
+test("lowest_latency: a client that sends its upload slowly says nothing of the backend", async () => {
+  await using stage = await balanced("lowest_latency", {
+    a: { otherwise: after(() => 100, "a") },
+    b: { otherwise: good("b") },
+  });
+  expect(await answered(stage, 3)).toEqual(["a", "b", "b"]);
+  const url = `${stage.tollgate.url}/audio/transcriptions`;
+  const form = `--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n${model}\r\n--x`;
+  const headers: Field[] = [
+    ["Content-Type", "multipart/form-data; boundary=x"],
+    ["Content-Length", String(form.length + 4)],
+  ];
+  const connection = await rawConnection(url);
+  await connection.send(requestBytes(url, { headers, body: form }));
+  const begun = performance.now();
+  await expect.poll(() => performance.now() - begun).toBeGreaterThan(400);
+  await connection.send("--\r\n");
+  expect((await connection.answer("POST")).header("x-tollgate-backend")).toBe("b");
+  connection.leave();
+  expect(await answered(stage, 2)).toEqual(["b", "b"]);
 });
 
 describe("cheapest", () => {

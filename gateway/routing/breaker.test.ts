@@ -279,6 +279,16 @@ describe("a reload", () => {
     seen.follow([guarded("a", change)]);
     expect(seen.state("a")).toBe("closed");
   });
+
+  test("with another breaker for a backend that its health check found down leaves it down, unless it is another one", () => {
+    const seen = breaker({ backends: [guarded("a", { healthCheck })], now: () => 0 });
+    seen.checked("a", false);
+    const changed = { healthCheck, breaker: { ...settings, failures: 9 } };
+    seen.follow([guarded("a", changed)]);
+    expect(seen.state("a")).toBe("open");
+    seen.follow([guarded("a", { ...changed, baseUrl: "http://elsewhere.test/v1" })]);
+    expect(seen.state("a")).toBe("closed");
+  });
 });
 
 test("a backend that is not configured is down, and news of it changes nothing", () => {

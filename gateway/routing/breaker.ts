@@ -56,7 +56,10 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
     entries = new Map();
     for (const guarded of next) {
       const known = before.get(guarded.name);
-      const circuit = known && isSame(known.guarded, guarded) ? known.circuit : new Circuit(guarded.breaker);
+      const isKept = known !== undefined && isSame(known.guarded, guarded);
+      const circuit = isKept ? known.circuit : new Circuit(guarded.breaker);
+      // Its health check goes on, and says only what is new.
+      if (!isKept && known?.circuit.isSick && isThere(known.guarded, guarded)) circuit.checked(false, now());
       // Nobody would ever say that it is well again.
       if (known?.guarded.healthCheck && !guarded.healthCheck) circuit.checked(true, now());
       entries.set(guarded.name, { guarded, circuit });
@@ -83,5 +86,7 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
   };
 }
 
+const isThere = (a: Guarded, b: Guarded): boolean => a.baseUrl === b.baseUrl && a.key === b.key;
+
 const isSame = (a: Guarded, b: Guarded): boolean =>
-  a.baseUrl === b.baseUrl && a.key === b.key && JSON.stringify(a.breaker) === JSON.stringify(b.breaker);
+  isThere(a, b) && JSON.stringify(a.breaker) === JSON.stringify(b.breaker);

@@ -22,7 +22,6 @@ export class Circuit {
   #closedAt = Number.NEGATIVE_INFINITY;
   #trials = 0;
   #lastTrialAt = 0;
-  /** The health check's word. */
   #isSick = false;
 
   constructor(settings: BreakerSettings) {
@@ -34,6 +33,11 @@ export class Circuit {
     if (this.#isSick) return "open";
     if (!this.#isOpen) return "closed";
     return at < this.#openUntil ? "open" : "half_open";
+  }
+
+  /** The health check's word. */
+  get isSick(): boolean {
+    return this.#isSick;
   }
 
   isUp(at: number): boolean {

@@ -11,11 +11,19 @@ export interface LearningGate extends Gate {
   /** An answer of success begins. */
   answers(target: Target): void;
   /** Told of each try that went out, once it is over. */
-  learned(target: Target, ending: Ending, attempt: OpenAttempt | undefined, draft: ExchangeDraft): void;
+  learned(target: Target, tried: Tried): void;
   /** An admitted request did not go there after all. */
   forgo(target: Target): void;
   /** The answer where none of these may be asked. */
   noneUp(targets: readonly Target[]): GatewayError;
+}
+
+export interface Tried {
+  readonly ending: Ending;
+  readonly attempt: OpenAttempt | undefined;
+  readonly draft: ExchangeDraft;
+  /** The request was sent at the client's pace: how long it took says nothing of the backend. */
+  readonly isUpload: boolean;
 }
 
 /** What speaks of the backend itself, and not of one request or one answer of it. */
@@ -28,11 +36,17 @@ export function gate(breaker: Breaker, latency: Latency): LearningGate {
     mayAdmit: (target) => breaker.mayAdmit(nameOf(target)),
     forgo: (target) => breaker.forgo(nameOf(target)),
     answers: (target) => breaker.answers(nameOf(target)),
-    learned(target, ending, attempt, draft) {
+    learned(target, { ending, attempt, draft, isUpload }) {
       if (attempt?.result !== "abandoned" && speaksOfBackend(ending)) {
         breaker.observe(nameOf(target), !(attempt?.reason && downReasons.has(attempt.reason)));
       } else breaker.forgo(nameOf(target));
-      if (ending.kind !== "answered" || attempt?.connectedAt === undefined || attempt.result !== "completed") return;
+      if (
+        isUpload ||
+        ending.kind !== "answered" ||
+        attempt?.connectedAt === undefined ||
+        attempt.result !== "completed"
+      )
+        return;
       const firstAt = draft.firstTokenAt ?? attempt.firstByteAt;
       if (firstAt !== undefined) latency.observe(target, (firstAt - attempt.connectedAt) / 1000);
     },

@@ -35,6 +35,7 @@ class Journey {
   readonly #route: Route;
   readonly #facts: RequestFacts;
   readonly #how: Repeatable;
+  readonly #isUpload: boolean;
   readonly #itinerary: Itinerary;
   #round = 0;
   /** The same target at once again, where only a small thing stood in the way. */
@@ -50,8 +51,8 @@ class Journey {
     this.#route = route;
     this.#facts = facts;
     this.#turn = new Turn(sending);
-    const isKept = taken.body === null || Buffer.isBuffer(taken.body);
-    this.#how = repeatable(passage.receiver, passage.req.method ?? "GET", isKept);
+    this.#isUpload = taken.body !== null && !Buffer.isBuffer(taken.body);
+    this.#how = repeatable(passage.receiver, passage.req.method ?? "GET", !this.#isUpload);
     const { now } = options.surroundings.clock;
     this.#itinerary = new Itinerary(route, fleet.standing, fleet.gate, now, facts.model);
   }
@@ -124,7 +125,7 @@ class Journey {
       passage.draft.enter("overhead", options.surroundings.clock.now());
       return false;
     }
-    fleet.gate.learned(one.target, ending, attempt, passage.draft);
+    fleet.gate.learned(one.target, { ending, attempt, draft: passage.draft, isUpload: this.#isUpload });
     switch (ending.kind) {
       case "answered":
         if (one.target === this.#refusedUsage && attempt?.status === 200)

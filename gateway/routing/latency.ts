@@ -17,7 +17,7 @@ export interface Latency {
   expected(target: object): number | undefined;
 }
 
-/** `now` is monotonic milliseconds. Targets are held weakly: a reload forgets those that are gone. */
+/** `now` is monotonic milliseconds. Targets are held weakly, and new with each reload, which begins anew. */
 export function latency(now: () => number): Latency {
   const readings = new WeakMap<object, Reading>();
   const recent = (target: object): Reading | undefined => {
