@@ -98,7 +98,7 @@ test("lowest_latency: each is tried, the fastest stays, until it is no longer", 
 
 test("lowest_latency: a client that sends its upload slowly says nothing of the backend", async () => {
   await using stage = await balanced("lowest_latency", {
-    a: { otherwise: after(() => 100, "a") },
+    a: { otherwise: after(() => 30, "a") },
     b: { otherwise: good("b") },
   });
   expect(await answered(stage, 3)).toEqual(["a", "b", "b"]);
