@@ -31,7 +31,7 @@ const hiddenOnTerminal = [
     " ",
   ),
   ..."queue_seconds backoff_seconds connect_seconds first_byte_seconds stream_seconds overhead_seconds".split(" "),
-  ..."severity finish client_request_id user_agent cost_status cost_nano_usd price request_bytes response_bytes client_address cache attempts streamed".split(
+  ..."severity finish client_request_id user_agent cost_status cost_nano_usd cache_saved_nano_usd price request_bytes response_bytes client_address cache attempts streamed".split(
     " ",
   ),
 ];

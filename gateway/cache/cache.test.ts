@@ -83,6 +83,24 @@ describe("a question that was asked before", () => {
     expect(sumsBy(samples, "gateway_cache_saved_usd_total", ["model"])).toEqual({ [model]: price / 1e9 });
     expect(sumsBy(samples, "token_spend_total", ["type"])).toEqual({ input: 1_000, output: 500 });
     expect(sumsBy(samples, "generation_success_total", ["model"])).toEqual({ [model]: 2 });
+    await stage.tollgate.close();
+    const { lines, spans } = stage.tollgate;
+    const [line] = lines.filter((one) => one.includes('"cache":"hit"')).map((one) => JSON.parse(one));
+    expect(line).toMatchObject({
+      id: exchange.id,
+      cost_nano_usd: 0,
+      cache_saved_input_tokens: 1_000,
+      cache_saved_output_tokens: 500,
+      cache_saved_nano_usd: price,
+    });
+    expect(
+      spans.find(({ attributes }) => attributes["tollgate.exchange.id"] === exchange.id)?.attributes,
+    ).toMatchObject({
+      "tollgate.cost.nano_usd": 0,
+      "tollgate.cache_saved.input_tokens": 1_000,
+      "tollgate.cache_saved.output_tokens": 500,
+      "tollgate.cache_saved.nano_usd": price,
+    });
   });
 
   test("is replayed as a stream in its pieces, where it was one", async () => {

@@ -116,6 +116,22 @@ describe("a line", () => {
     expect(line).toMatchObject({ cost_status: "unpriced", msg: "GET /v1/files/{id} 200 in 412 ms" });
   });
 
+  test("of an answer from the cache has what it saved", () => {
+    const tokens = { input: 1000, output: 200 };
+    const cacheSaved = { backend: "main", provider: "openai", seconds: 1, tokens, nanoUsd: 225_001 };
+    const cost = { status: "exact", nanoUsd: 0, input: 0, output: 0, other: 0, price: "cache" } as const;
+    const [line] = lines({ ...sampleWithout("tokens"), cache: "hit", attempts: [], cost, cacheSaved });
+    expect(line).toMatchObject({
+      cache: "hit",
+      cost_usd: 0,
+      cache_saved_input_tokens: 1000,
+      cache_saved_output_tokens: 200,
+      cache_saved_usd: 0.000225001,
+      cache_saved_nano_usd: 225_001,
+    });
+    expect(line).not.toHaveProperty("input_tokens");
+  });
+
   test("never holds metadata", () => {
     expect(JSON.stringify(lines(sampleExchange({ purpose: { metadata: { a: "canary" } } })))).not.toContain("canary");
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { CacheSaved } from "../cache-saved.ts";
 import type { Exchange, Outcome, UsageRecord } from "../exchange.ts";
 import type { SpanData } from "../span.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../testing/exchange.ts";
@@ -133,6 +134,36 @@ describe("an exchange's spans", () => {
       "tollgate.attempt.first_byte_seconds": 0.2,
       "tollgate.attempt.request_id": "req_1",
     });
+  });
+
+  test("an answer from the cache adds what it saved, as far as that is known", () => {
+    const saved = { backend: "main", provider: "openai", seconds: 1 };
+    const attributesOf = (cacheSaved: CacheSaved) => {
+      const [server, ...others] = exported(sampleExchange({ cache: "hit", attempts: [], cacheSaved }));
+      expect(others).toEqual([]);
+      const entries = Object.entries(server?.attributes ?? {});
+      return Object.fromEntries(entries.filter(([name]) => name.startsWith("tollgate.cache_saved.")));
+    };
+    expect(
+      attributesOf({
+        ...saved,
+        tokens: { input: 1000, output: 200, cachedInput: 600, cacheWrite: 50, reasoning: 120 },
+        media: { images: 1, characters: 2, audioSeconds: 3.5 },
+        nanoUsd: 225_001,
+      }),
+    ).toEqual({
+      "tollgate.cache_saved.input_tokens": 1000,
+      "tollgate.cache_saved.output_tokens": 200,
+      "tollgate.cache_saved.cached_input_tokens": 600,
+      "tollgate.cache_saved.cache_write_tokens": 50,
+      "tollgate.cache_saved.reasoning_tokens": 120,
+      "tollgate.cache_saved.images": 1,
+      "tollgate.cache_saved.characters": 2,
+      "tollgate.cache_saved.audio_seconds": 3.5,
+      "tollgate.cache_saved.usd": 0.000225001,
+      "tollgate.cache_saved.nano_usd": 225_001,
+    });
+    expect(attributesOf(saved)).toEqual({});
   });
 
   test("a failure adds its reason and severity", () => {

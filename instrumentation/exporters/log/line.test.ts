@@ -1,6 +1,6 @@
 // Facts about a line's text: byte for byte what JSON.stringify makes of the flat object.
 import { describe, expect, test } from "vitest";
-import type { Exchange, Outcome, Tokens } from "../../exchange.ts";
+import type { Exchange, Media, Outcome, Tokens } from "../../exchange.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../../testing/exchange.ts";
 import { line } from "./line.ts";
 import { isoTimes, secondsText, usdText } from "./text.ts";
@@ -10,6 +10,7 @@ const micros = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 /** The same line said plainly. */
 function reference(exchange: Exchange): string {
   const { outcome, phases, tokens, caller, purpose, trace, attempts, cost, media, model, totalSeconds } = exchange;
+  const saved = exchange.cacheSaved;
   const price = cost?.status === "unpriced" ? undefined : cost;
   const subject = model.requested
     ? `${exchange.operation} ${model.requested}`
@@ -68,6 +69,20 @@ function reference(exchange: Exchange): string {
     cost_usd: price && price.nanoUsd / 1e9,
     cost_nano_usd: price?.nanoUsd,
     price: price?.price,
+    cache_saved_input_tokens: saved?.tokens?.input,
+    cache_saved_output_tokens: saved?.tokens?.output,
+    cache_saved_cached_input_tokens: saved?.tokens?.cachedInput,
+    cache_saved_cache_write_tokens: saved?.tokens?.cacheWrite,
+    cache_saved_reasoning_tokens: saved?.tokens?.reasoning,
+    cache_saved_audio_input_tokens: saved?.tokens?.audioInput,
+    cache_saved_audio_output_tokens: saved?.tokens?.audioOutput,
+    cache_saved_image_input_tokens: saved?.tokens?.imageInput,
+    cache_saved_image_output_tokens: saved?.tokens?.imageOutput,
+    cache_saved_images: saved?.media?.images,
+    cache_saved_characters: saved?.media?.characters,
+    cache_saved_audio_seconds: saved?.media?.audioSeconds,
+    cache_saved_usd: saved?.nanoUsd === undefined ? undefined : saved.nanoUsd / 1e9,
+    cache_saved_nano_usd: saved?.nanoUsd,
     request_bytes: exchange.bytes.request,
     response_bytes: exchange.bytes.response,
     key: caller.keyLabel,
@@ -109,6 +124,12 @@ const outcomes = (): Outcome =>
   ]);
 const tokenNames = "input output cachedInput cacheWrite reasoning audioInput audioOutput imageInput imageOutput";
 const tokens = (): Tokens => Object.assign({}, ...tokenNames.split(" ").map((name) => maybe(name, oneOf(numbers))));
+const media = (): Media => ({
+  ...maybe("images", oneOf(numbers)),
+  ...maybe("characters", oneOf(numbers)),
+  ...maybe("audioSeconds", oneOf(numbers)),
+  voice: "canary",
+});
 
 function anyExchange(): Exchange {
   const nanoUsd = oneOf([...numbers, random(1e9), random(1e9) * 1_000, random(1e9) * 1e6, 10 ** random(16)]);
@@ -152,11 +173,14 @@ function anyExchange(): Exchange {
     ...maybe("firstTokenSeconds", seconds()),
     ...maybe("usageSource", oneOf(["provider", "estimated", "missing"] as const)),
     ...maybe("tokens", tokens()),
-    ...maybe("media", {
-      ...maybe("images", oneOf(numbers)),
-      ...maybe("characters", oneOf(numbers)),
-      ...maybe("audioSeconds", oneOf(numbers)),
-      voice: "canary",
+    ...maybe("media", media()),
+    ...maybe("cacheSaved", {
+      backend: "canary",
+      provider: "canary",
+      seconds: 1,
+      ...maybe("tokens", tokens()),
+      ...maybe("media", media()),
+      ...maybe("nanoUsd", nanoUsd),
     }),
     ...maybe("cost", oneOf([{ status: "unpriced" }, { status: "exact", ...amounts, price: oneOf(texts) }] as const)),
   };

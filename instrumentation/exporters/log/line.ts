@@ -1,6 +1,8 @@
 // The line of one exchange: flat JSON with stable names, written member by member.
+import type { CacheSaved } from "../../cache-saved.ts";
 import type { Exchange, Outcome } from "../../exchange.ts";
 import type { LogLevel } from "../../settings.ts";
+import { counts } from "./counts.ts";
 import { kinds } from "./kinds.ts";
 import { escaped, isoTimes, numeral, secondsText, usdText } from "./text.ts";
 
@@ -14,7 +16,7 @@ const isoTime = isoTimes();
  * Ids of ours are hexadecimal and need no escaping, nor do words of a closed set; every other text is looked at.
  */
 export function line(exchange: Exchange, level: LogLevel): string {
-  const { phases, tokens, caller, purpose, trace, cost, media, bytes } = exchange;
+  const { phases, tokens, caller, purpose, trace, cost, media, bytes, cacheSaved } = exchange;
   const endedAt = exchange.openedAt + exchange.totalSeconds * 1000;
   return (
     `{"level":"${level}","time":"${isoTime(endedAt)}","id":"${exchange.id}"` +
@@ -29,9 +31,10 @@ export function line(exchange: Exchange, level: LogLevel): string {
     `,"first_byte_seconds":${secondsText(phases.firstByte)},"stream_seconds":${secondsText(phases.stream)}` +
     `,"overhead_seconds":${secondsText(phases.overhead)}` +
     (exchange.usageSource === undefined ? "" : `,"usage_source":"${exchange.usageSource}"`) +
-    (tokens === undefined ? "" : tokenCounts(tokens)) +
-    (media === undefined ? "" : mediaCounts(media)) +
+    (tokens === undefined ? "" : used.tokens(tokens)) +
+    (media === undefined ? "" : used.media(media)) +
     (cost === undefined ? "" : costs(cost)) +
+    (cacheSaved === undefined ? "" : savings(cacheSaved)) +
     `,"request_bytes":${numeral(bytes.request)},"response_bytes":${numeral(bytes.response)}` +
     text(',"key":"', caller.keyLabel) +
     text(',"user":"', caller.user) +
@@ -48,10 +51,6 @@ export function line(exchange: Exchange, level: LogLevel): string {
 /** A text member; `name` is all that stands before the text. */
 const text = (name: string, value: string | undefined): string =>
   value === undefined ? "" : `${name}${escaped(value)}"`;
-
-/** A number member; `name` is all that stands before the number. */
-const count = (name: string, value: number | undefined): string =>
-  value === undefined ? "" : `${name}${numeral(value)}`;
 
 const kindMembers = kinds(
   ({ outcome, model, operation, method, endpoint, attempts, streamed, cache }) =>
@@ -75,27 +74,21 @@ function ending(outcome: Outcome): string {
   }
 }
 
-const tokenCounts = (tokens: NonNullable<Exchange["tokens"]>): string =>
-  count(',"input_tokens":', tokens.input) +
-  count(',"output_tokens":', tokens.output) +
-  count(',"cached_input_tokens":', tokens.cachedInput) +
-  count(',"cache_write_tokens":', tokens.cacheWrite) +
-  count(',"reasoning_tokens":', tokens.reasoning) +
-  count(',"audio_input_tokens":', tokens.audioInput) +
-  count(',"audio_output_tokens":', tokens.audioOutput) +
-  count(',"image_input_tokens":', tokens.imageInput) +
-  count(',"image_output_tokens":', tokens.imageOutput);
-
-const mediaCounts = (media: NonNullable<Exchange["media"]>): string =>
-  count(',"images":', media.images) +
-  count(',"characters":', media.characters) +
-  count(',"audio_seconds":', media.audioSeconds);
+const saved = "cache_saved_";
+const used = counts("");
+const spared = counts(saved);
 
 const costs = (cost: NonNullable<Exchange["cost"]>): string =>
   cost.status === "unpriced"
     ? ',"cost_status":"unpriced"'
     : `,"cost_status":"${cost.status}","cost_usd":${usdText(cost.nanoUsd)},"cost_nano_usd":${numeral(cost.nanoUsd)}` +
       `,"price":"${escaped(cost.price)}"`;
+
+/** What an answer from the cache stands for: its own usage and cost are none. */
+const savings = ({ tokens, media, nanoUsd }: CacheSaved): string =>
+  (tokens === undefined ? "" : spared.tokens(tokens)) +
+  (media === undefined ? "" : spared.media(media)) +
+  (nanoUsd === undefined ? "" : `,"${saved}usd":${usdText(nanoUsd)},"${saved}nano_usd":${numeral(nanoUsd)}`);
 
 /** What happened, for a person: `chat demo 200 in 412 ms`, `chat demo 502 failed (unreachable) in 3.1 s`. */
 function sentence({ operation, method, endpoint, model, outcome, totalSeconds }: Exchange): string {

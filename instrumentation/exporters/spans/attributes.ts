@@ -1,5 +1,6 @@
 // The names and attributes of our spans: standard ones where a convention has them, `tollgate.*` for the rest.
 import type { Attributes } from "@opentelemetry/api";
+import type { CacheSaved } from "../../cache-saved.ts";
 import type { Attempt, Exchange } from "../../exchange.ts";
 import { genAiOperation, genAiProvider } from "../../genai.ts";
 
@@ -75,6 +76,7 @@ export function serverAttributes(exchange: Exchange): Attributes {
       "tollgate.mcp.servers": exchange.mcpServers.length > 0 ? [...exchange.mcpServers] : undefined,
       "tollgate.usage.source": exchange.usageSource,
       "tollgate.cost.status": cost?.status,
+      ...(exchange.cacheSaved !== undefined && savings(exchange.cacheSaved)),
       ...(cost !== undefined &&
         cost.status !== "unpriced" && {
           "tollgate.cost.usd": cost.nanoUsd / 1e9,
@@ -83,6 +85,22 @@ export function serverAttributes(exchange: Exchange): Attributes {
         }),
     },
   );
+}
+
+/** What an answer from the cache stands for: its own usage and cost are none. */
+function savings({ tokens, media, nanoUsd }: CacheSaved): Attributes {
+  return {
+    "tollgate.cache_saved.input_tokens": tokens?.input,
+    "tollgate.cache_saved.output_tokens": tokens?.output,
+    "tollgate.cache_saved.cached_input_tokens": tokens?.cachedInput,
+    "tollgate.cache_saved.cache_write_tokens": tokens?.cacheWrite,
+    "tollgate.cache_saved.reasoning_tokens": tokens?.reasoning,
+    "tollgate.cache_saved.images": media?.images,
+    "tollgate.cache_saved.characters": media?.characters,
+    "tollgate.cache_saved.audio_seconds": media?.audioSeconds,
+    "tollgate.cache_saved.usd": nanoUsd === undefined ? undefined : nanoUsd / 1e9,
+    "tollgate.cache_saved.nano_usd": nanoUsd,
+  };
 }
 
 /** `{gen_ai.operation.name} {model}`; for housekeeping (files, lists…), which is plain HTTP, `{method} {route}`. */
