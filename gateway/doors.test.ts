@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { json } from "./testing/answers.ts";
 import { answersTo, expectClean, get } from "./testing/doors.ts";
+import { keyRing } from "./testing/key-ring.ts";
 import { chatCompletion, chatRequest } from "./testing/payloads.ts";
 import { scene } from "./testing/scene.ts";
 
@@ -77,7 +78,8 @@ describe("the upstream's origin comes from the config alone", () => {
     ["X-Original-URL", "Host: localhost\r\nX-Original-URL: http://evil.example/\r\n"],
     ["X-Base-URL", "Host: localhost\r\nX-Base-URL: http://evil.example/\r\nX-Upstream: http://evil.example\r\n"],
   ])("%s does not move it", async (_, fields) => {
-    await using stage = await scene({ fake: { otherwise: json(chatCompletion("gpt-4o-mini")) } });
+    const config = { allowAnonymous: true };
+    await using stage = await scene({ config, fake: { otherwise: json(chatCompletion("gpt-4o-mini")) } });
     await answersTo(
       stage,
       `POST /v1/chat/completions HTTP/1.1\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`,
@@ -114,6 +116,38 @@ describe("a web page of another origin", () => {
     );
     expectClean(answer, 403);
     expect(stage.backend.received).toEqual([]);
+  });
+
+  test.each([
+    ["evil.example:8088", 403],
+    ["evil.example", 403],
+    ["127.0.0.1.evil.example", 403],
+    ["localhost.evil.example", 403],
+    ["evil.example.", 403],
+    ["localhost:1", 200],
+    ["api.localhost", 200],
+    ["[::1]:8088", 200],
+    ["192.168.0.7:8088", 200],
+    ["tollgate:8088", 200],
+    ["host.docker.internal:8088", 200],
+  ])("reads nothing by a name that it had point here, for its GETs name no Origin: %s", async (host, status) => {
+    await using stage = await scene({ fake: { otherwise: json({}) } });
+    const [answer] = await answersTo(stage, get("/v1/files")(host));
+    expect(answer?.status).toBe(status);
+    expect(stage.backend.received).toHaveLength(status === 200 ? 1 : 0);
+  });
+
+  test("may bear any name where anyone may come, or callers say who they are", async () => {
+    await using open = await scene({ config: { allowAnonymous: true }, fake: { otherwise: json({}) } });
+    expect((await answersTo(open, get("/v1/files")("gateway.example")))[0]?.status).toBe(200);
+    const keys = keyRing();
+    const key = keys.add("k", { grants: ["files"] });
+    await using asking = await scene({ admitting: { keys }, fake: { otherwise: json({}) } });
+    const [told] = await answersTo(
+      asking,
+      get("/v1/embeddings", `Authorization: Bearer ${key}\r\n`)("gateway.example"),
+    );
+    expect(told?.status).toBe(200);
   });
 
   test("is let in when the config names it, and told so", async () => {

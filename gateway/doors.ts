@@ -5,8 +5,11 @@ import type { Config } from "./config/config.ts";
 import { GatewayError } from "./errors.ts";
 
 export interface Doors {
-  /** For `/v1/*`: throws where a web page of another origin tries to use the gateway. */
-  admit(req: IncomingMessage): void;
+  /**
+   * For `/v1/*`: throws where a web page of another origin tries to use the gateway. `asks`: callers have to say who
+   * they are, which no page of a stranger can.
+   */
+  admit(req: IncomingMessage, asks: boolean): void;
   /** For everything but `/v1/*` and health: throws unless it comes with the admin token, or from this very machine where there is none. */
   admitAdmin(req: IncomingMessage): void;
   /** For what the admin token alone opens, whoever is near: throws also where none is configured. */
@@ -33,6 +36,13 @@ const forwardedBy = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 /** Names of this machine that only a client on this machine would use, as they stand in Host and Origin. */
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
+/**
+ * Addresses, and names that nobody in the world can own: no stranger's page can have come by one. A page of any other
+ * name may have had it point to this machine, and a browser says nothing of where a GET of its own origin comes from.
+ */
+const ownHost =
+  /^(?:\[[0-9a-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}|[^.:]+|[^:]+\.(?:localhost|internal|test|home\.arpa))(?::\d{1,5})?$/i;
+
 /** Whether the connection itself comes from this machine. */
 const loopbackPeer = ({ socket }: IncomingMessage): boolean =>
   /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? "");
@@ -41,9 +51,16 @@ const loopbackPeer = ({ socket }: IncomingMessage): boolean =>
  * Builds the doors of a configuration. A browser names the page's origin in Origin, and a page that had its own name
  * point to 127.0.0.1 gives itself away by Host: both are checked, for neither can be forged by a page.
  */
-export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminToken" | "metricsToken" | "cors">): Doors {
+export function doors({
+  adminToken,
+  metricsToken,
+  cors,
+  allowAnonymous,
+}: Pick<Config, "adminToken" | "metricsToken" | "cors" | "allowAnonymous">): Doors {
   const allowed = new Set(cors.origins);
   const anyOrigin = allowed.has("*");
+  /** Found good; a client's requests mostly name the same one. */
+  let lastHost = "";
   const allows = (origin: string) => anyOrigin || allowed.has(origin);
 
   const foreign = ({ headers }: IncomingMessage): boolean => {
@@ -73,8 +90,13 @@ export function doors({ adminToken, metricsToken, cors }: Pick<Config, "adminTok
   };
 
   return {
-    admit(req) {
-      if (req.headers.origin !== undefined && foreign(req)) throw new GatewayError("foreign_origin");
+    admit(req, asks) {
+      const { origin, host } = req.headers;
+      if (origin !== undefined && foreign(req)) throw new GatewayError("foreign_origin");
+      // A client of HTTP/1.0 may name none, and is no browser.
+      if (asks || allowAnonymous || host === undefined || host === lastHost) return;
+      if (!ownHost.test(host)) throw new GatewayError("foreign_host");
+      lastHost = host;
     },
     admitAdmin: (req) => admitBy(req, [adminToken]),
     admitKeeper(req) {

@@ -71,6 +71,7 @@ export const failures = {
   slow_body: refused("invalid", 408, "request_timeout", "The request body did not arrive in time."),
   body_too_large: refused("too_large", 413, "request_too_large", "The request body is larger than this gateway takes."),
   foreign_origin: refused("auth", 403, "origin_not_allowed", "Requests from this Origin are not allowed; add it to cors.origins in the gateway's config."),
+  foreign_host: refused("auth", 403, "host_not_allowed", "While it asks nobody who they are, this gateway answers to addresses and names of its own machine only: make a key (tollgate keys create), or set allowAnonymous: true."),
   admin_only: refused("auth", 401, "admin_token_required", "This address needs the admin token, or a client on the gateway's own machine."),
   missing_key: refused("auth", 401, "missing_api_key", "This gateway asks for an API key: send it as Authorization: Bearer …."),
   invalid_key: refused("auth", 401, "invalid_api_key", "This API key is not known here."),

@@ -65,7 +65,7 @@ export function forward(options: ForwardOptions): Forward {
     if (options.draining()) throw new GatewayError("shutting_down");
     // A backend would send back the request's head, our key included (RFC 9110 §9.3.8).
     if (req.method === "TRACE") throw new GatewayError("method_not_allowed");
-    setting.doors.admit(req);
+    setting.doors.admit(req, setting.admission.asks);
   };
 
   /** Finds out who sends it. A Promise only where a token has to be checked. */

@@ -53,7 +53,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   const connected = async (): Promise<Reached> => {
     if (place === undefined) throw new GatewayError("invalid_path");
     if (options.draining()) throw new GatewayError("shutting_down");
-    doors.admit(req);
+    doors.admit(req, admission.asks);
     checkUpgrade(req);
     identity = await admission.identify(req);
     nameCaller(draft, identity);
