@@ -1,14 +1,16 @@
 // What callers may use: one call reserves for a request in every limit and budget that applies, all or nothing.
-import type { Exchange, Exporter } from "../../../instrumentation/index.ts";
+import type { Exporter } from "../../../instrumentation/index.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Identity } from "../identity.ts";
-import type { Holding, Ledger, Taken } from "./ledger.ts";
+import type { Ledger, Taken } from "./ledger.ts";
 import { type Plan, plans } from "./plans.ts";
-import { rateHeaders } from "./rate-headers.ts";
-import { neverSent, realUse } from "./real-use.ts";
 import { refusal } from "./refusal.ts";
+import { type Reservation, Reserved, type ReservedBy, unlimited } from "./reservation.ts";
 import type { Amounts, Rule } from "./rule.ts";
 import type { RuleSettings } from "./rules.ts";
+
+export type { Reservation };
+export { unlimited };
 
 /** What a request is about to use. May be an object that finds the figures out only when they are read. */
 export interface Ask {
@@ -22,20 +24,6 @@ export interface Ask {
   readonly estimatedNanoUsd: number | undefined;
   /** Open for as long as both ends like: it is sure to be settled, and never taken for lost. */
   readonly lasting?: boolean;
-}
-
-export interface Reservation {
-  /** Flat: x-ratelimit-limit-requests and its like, as OpenAI words them. */
-  readonly headers: readonly string[];
-  /**
-   * Counts what was used so far, all in all, while the reservation stands for what is still to come. Throws (rejects
-   * with) the GatewayError of the limit or budget that has no room left; what was used is counted all the same.
-   */
-  charge(used: Amounts): void | Promise<void>;
-  /** Puts real usage in the place of the estimate. The exporter does this by itself; a second call does nothing. */
-  settle(exchange: Exchange): void;
-  /** The request never reached a backend: gives everything back. A second call does nothing. */
-  release(): void;
 }
 
 export interface Allowance {
@@ -68,104 +56,17 @@ export interface AllowanceOptions {
   readonly wall: () => number;
 }
 
-/** For whoever has no limit and no budget. */
-export const unlimited: Reservation = Object.freeze({
-  headers: Object.freeze([]),
-  charge() {},
-  settle() {},
-  release() {},
-});
-
 const expiryMillis = 10_000;
 
-const nothing: Amounts = { tokens: 0, nanoUsd: 0 };
-const sum = (a: Amounts, b: Amounts): Amounts => ({ tokens: a.tokens + b.tokens, nanoUsd: a.nanoUsd + b.nanoUsd });
-/** What of the one goes beyond the other. */
-const less = (a: Amounts, b: Amounts): Amounts =>
-  b === nothing ? a : { tokens: Math.max(0, a.tokens - b.tokens), nanoUsd: Math.max(0, a.nanoUsd - b.nanoUsd) };
-
-class Reserved implements Reservation {
-  readonly id: string;
-  readonly at: number;
-  readonly lasting: boolean;
-  readonly #of: Reservations;
-  readonly #holding: Holding;
-  readonly #used: readonly number[];
-  #charged: Amounts = nothing;
-
-  constructor(of: Reservations, { id, lasting = false }: Ask, holding: Holding, used: readonly number[], at: number) {
-    this.#of = of;
-    this.id = id;
-    this.lasting = lasting;
-    this.#holding = holding;
-    this.#used = used;
-    this.at = at;
-  }
-
-  get headers(): readonly string[] {
-    return rateHeaders(this.#holding.rules, this.#used, this.at);
-  }
-
-  charge(used: Amounts): void | Promise<void> {
-    const rules = this.#holding.rules.filter(({ counted }) => counted === "tokens" || counted === "money");
-    const more = less(used, this.#charged);
-    if (rules.length === 0 || (more.tokens === 0 && more.nanoUsd === 0)) return;
-    this.#charged = sum(this.#charged, more);
-    const taken = this.#of.ledger.take(rules, more);
-    return taken instanceof Promise ? this.#lateCharge(rules, more, taken) : this.#count(rules, more, taken);
-  }
-
-  async #lateCharge(rules: readonly Rule[], more: Amounts, taking: Promise<Taken>): Promise<void> {
-    let taken: Taken;
-    try {
-      taken = await taking;
-    } catch (error) {
-      // Not counted now, but in the end.
-      this.#charged = less(this.#charged, more);
-      throw error;
-    }
-    await this.#count(rules, more, taken);
-  }
-
-  #count(rules: readonly Rule[], more: Amounts, taken: Taken): void | Promise<void> {
-    const { ledger } = this.#of;
-    if (taken.holding !== undefined) return ledger.settle(taken.holding, more);
-    const error = refusal(rules, taken, more, this.#of.wall());
-    const settle = ({ holding }: Taken) => {
-      if (holding !== undefined) ledger.settle(holding, more);
-      throw error;
-    };
-    // It was used, whether there was room for it or not.
-    const unasked = rules.map((rule) => ({ ...rule, enforced: false }));
-    const forced = ledger.take(unasked, more);
-    return forced instanceof Promise ? forced.then(settle) : settle(forced);
-  }
-
-  settle(exchange: Exchange): void {
-    if (neverSent(exchange)) this.release();
-    else if (this.#of.end(this)) {
-      const used = realUse(exchange, this.#holding.amounts);
-      this.#of.ledger.settle(this.#holding, less(used, this.#charged));
-    }
-  }
-
-  release(): void {
-    if (this.#of.end(this)) this.#of.ledger.release(this.#holding);
-  }
-
-  /** Nothing more will be heard of it: what was reserved counts as used. */
-  expire(): void {
-    if (this.#of.end(this)) this.#of.ledger.settle(this.#holding, this.#holding.amounts);
-  }
-}
-
-class Reservations implements Allowance {
+class Reservations implements Allowance, ReservedBy {
   readonly ledger: Ledger;
   readonly wall: () => number;
   #plans: ReturnType<typeof plans>;
   #expireMillis: number;
   /** By exchange, the oldest first. */
   readonly #open = new Map<string, Reserved>();
+  /** Steps of which Redis has not answered yet. */
+  readonly #charging = new Set<Promise<void>>();
   readonly #expiring: NodeJS.Timeout;
   readonly exporter: Exporter;
 
@@ -209,9 +110,14 @@ class Reservations implements Allowance {
     return reserved;
   }
 
-  /** True for the first to end it. */
   end(reserved: Reserved): boolean {
     return this.#open.get(reserved.id) === reserved && this.#open.delete(reserved.id);
+  }
+
+  charging(step: Promise<void>): Promise<void> {
+    const known = step.finally(() => this.#charging.delete(known));
+    this.#charging.add(known);
+    return known;
   }
 
   configure(settings: RuleSettings): void {
@@ -228,6 +134,7 @@ class Reservations implements Allowance {
 
   async close(): Promise<void> {
     clearInterval(this.#expiring);
+    await Promise.allSettled(this.#charging);
     await this.ledger.close();
   }
 

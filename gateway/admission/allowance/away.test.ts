@@ -1,17 +1,13 @@
 // Redis is killed, stalled, emptied and comes back: the operator's choice holds meanwhile, and every settlement counts once.
-import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { sampleExchange } from "../../../instrumentation/testing/exchange.ts";
 import { GatewayError } from "../../errors.ts";
-import { type Redis, redis } from "../../state/redis.ts";
 import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
-import type { BudgetSettings, Identity, LimitSettings } from "../identity.ts";
-import { type Allowance, allowance, type Reservation } from "./allowance.ts";
-import { type RedisLedger, redisLedger, type SharingTrouble } from "./redis-ledger.ts";
+import { sharer as begin, costing, patience, type Sharer } from "../../testing/sharer.ts";
+import type { LimitSettings } from "../identity.ts";
+import type { Reservation } from "./allowance.ts";
 
 const missing = noRedis();
 const facts = missing === undefined ? test : test.skip;
-const patience = { timeout: 10_000, interval: 10 };
 
 let server: RedisServer;
 let ends: (() => Promise<void>)[] = [];
@@ -25,66 +21,11 @@ afterEach(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-interface Sharer {
-  readonly own: Allowance;
-  readonly ledger: RedisLedger;
-  readonly through: Redis;
-  readonly troubles: SharingTrouble[];
-  reserve(nanoUsd?: number, id?: string): Promise<Reservation>;
-  /** Reserves and settles with the same. */
-  spend(nanoUsd: number): Promise<void>;
-  spent(): Promise<number | undefined>;
-}
-
 async function sharer(onFailure: "allow" | "refuse", limits: LimitSettings = {}): Promise<Sharer> {
-  const budgets: readonly BudgetSettings[] = [{ period: "total", usd: 1, softRatio: 1, hard: true }];
-  const identity: Identity = {
-    auth: "key",
-    priority: 0,
-    key: { id: "k", label: "k", createdAt: 0, grants: [], limits, budgets, priority: 0 },
-  };
-  const troubles: SharingTrouble[] = [];
-  const wall = () => Date.now();
-  const through = redis({ url: server.url, stalledMillis: 200 });
-  const ledger = redisLedger({
-    redis: through,
-    gateway: randomUUID(),
-    wall,
-    onFailure,
-    deadMillis: 3_000,
-    watch: { troubled: (effect) => void troubles.push(effect) },
-  });
-  await through.ready(5_000);
-  const settings = {
-    limits: { default: {}, perUser: {}, perModel: [], total: {}, outputTokens: 0, expireSeconds: 3_600 },
-    budgets: [],
-  };
-  const own = allowance({ settings, ledger, wall });
-  ends.push(async () => {
-    await own.close();
-    await through.close();
-  });
-  const reserve = async (nanoUsd = 0, id: string = randomUUID()) =>
-    own.reserve({ id, identity, model: undefined, estimatedTokens: 0, estimatedNanoUsd: nanoUsd });
-  return {
-    own,
-    ledger,
-    through,
-    troubles,
-    reserve,
-    async spend(nanoUsd) {
-      const id = randomUUID();
-      (await reserve(nanoUsd, id)).settle(costing(id, nanoUsd));
-    },
-    async spent() {
-      await expect.poll(() => ledger.pending, patience).toBe(0);
-      return (await own.standing()).find(({ rule }) => rule.counted === "money")?.used;
-    },
-  };
+  const made = await begin({ url: server.url, onFailure, limits });
+  ends.push(async () => made[Symbol.asyncDispose]());
+  return made;
 }
-
-const costing = (id: string, nanoUsd: number) =>
-  sampleExchange({ id, cost: { status: "exact", nanoUsd, input: 0, output: 0, other: 0, price: "p" } });
 
 const kindOf = async (wanted: Promise<Reservation>) => {
   try {

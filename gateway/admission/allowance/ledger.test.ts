@@ -295,6 +295,26 @@ describe.each(ledgers)("%s", (_, make, absent) => {
     expect(await ledger.used(rules)).toEqual([180]);
   });
 
+  fact(
+    "what was used already counts with or without room, at its time, as no request and nothing open",
+    async ({ ledger, pass, told }) => {
+      const rules = [
+        rule("requests", "minute", 3),
+        rule("streams", "now", 3),
+        rule("tokens", "minute", 10),
+        rule("money", "day", 100),
+      ];
+      ledger.add(rules, amounts(7, 90));
+      await told();
+      pass(30_000);
+      ledger.add(rules, amounts(8, 11));
+      await told();
+      expect(await ledger.used(rules)).toEqual([0, 0, 15, 101]);
+      pass(31_000);
+      expect(await ledger.used(rules)).toEqual([0, 0, 8, 101]);
+    },
+  );
+
   fact("rules with names of their own do not share a count, the same name does", async ({ ledger }) => {
     const mine = rule("requests", "minute", 1, { id: "key:a:requests:minute" });
     const yours = rule("requests", "minute", 1, { id: "key:b:requests:minute" });

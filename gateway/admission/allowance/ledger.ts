@@ -27,6 +27,8 @@ export interface Ledger {
   settle(holding: Holding, real: Amounts): void;
   /** Takes back everything, the request's own count too. Once, in place of `settle`. */
   release(holding: Holding): void;
+  /** Counts tokens and money that were used already, room or no room; what cannot be told now is told later. Never fails. */
+  add(rules: readonly Rule[], used: Amounts): void;
   /** What is used of each rule now, reservations among it. Rejects where it cannot be known. */
   used(rules: readonly Rule[]): readonly number[] | Promise<readonly number[]>;
   /** Writes down what is to outlive the process. */

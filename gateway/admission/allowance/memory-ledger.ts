@@ -93,6 +93,16 @@ class MemoryLedger implements Ledger {
     }
   }
 
+  add(rules: readonly Rule[], used: Amounts): void {
+    const now = this.#wall();
+    for (const rule of rules) {
+      if (rule.counted === "requests" || rule.counted === "streams") continue;
+      const counter = this.#counter(rule, now);
+      counter.settle(0, amountOf(rule, used), 0, now);
+      if (counter instanceof PeriodCounter) this.#write(counter);
+    }
+  }
+
   used(rules: readonly Rule[]): readonly number[] {
     const now = this.#wall();
     return rules.map((rule) => this.#counter(rule, now).used(now));

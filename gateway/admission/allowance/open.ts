@@ -54,6 +54,7 @@ export async function openAllowance({ config, clock, uuid, store, failed }: Open
       take: ledger.take.bind(ledger),
       settle: ledger.settle.bind(ledger),
       release: ledger.release.bind(ledger),
+      add: ledger.add.bind(ledger),
       used: ledger.used.bind(ledger),
       async close() {
         await ledger.close();

@@ -1,7 +1,8 @@
-// A rule's counter in Redis: its key, its form, how long it is kept, and what its refusal means.
+// A rule's counter in Redis: its key, its form, how long it is kept, what it has now, and what its refusal means.
+import type { Redis } from "../../state/redis.ts";
 import { streamWaitMillis, type Taken } from "./ledger.ts";
 import { periodEnd, periodStart } from "./period.ts";
-import { counterKey } from "./redis-scripts.ts";
+import { counterKey, look } from "./redis-scripts.ts";
 import type { Sort } from "./redis-settlements.ts";
 import type { Rule } from "./rule.ts";
 
@@ -23,6 +24,21 @@ export function ttlOf({ period }: Rule, now: number): number {
   if (period === "total") return 0;
   if (period === "minute" || period === "now") return openMillis;
   return Math.ceil(periodEnd(period, periodStart(period, now)) - now) + graceMillis;
+}
+
+/** Counters that are looked at in one script. */
+const lookLot = 500;
+
+/** What is used of each rule at `now`, which is Redis' time. Rejects where Redis is away. */
+export async function usedOf(redis: Redis, rules: readonly Rule[], now: number): Promise<readonly number[]> {
+  const used: number[] = [];
+  for (let from = 0; from < rules.length; from += lookLot) {
+    const some = rules.slice(from, from + lookLot);
+    const keys = some.map((rule) => keyOf(rule, now));
+    const reply = (await redis.run(look, keys, some.map(sortOf))) as readonly string[];
+    for (const text of reply) used.push(Number(text));
+  }
+  return used;
 }
 
 /** The rule that keeps waiting longest. `waits` as the script gives them: ms, -1 for room, -2 for never. */

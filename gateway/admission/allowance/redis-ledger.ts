@@ -2,8 +2,8 @@
 import { GatewayError } from "../../errors.ts";
 import type { Redis } from "../../state/redis.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
-import { keyOf, refusedBy, sortOf, ttlOf } from "./redis-counter.ts";
-import { beat, greet, look, take } from "./redis-scripts.ts";
+import { keyOf, refusedBy, sortOf, ttlOf, usedOf } from "./redis-counter.ts";
+import { beat, greet, take } from "./redis-scripts.ts";
 import { Settlements } from "./redis-settlements.ts";
 import { type Amounts, amountOf, type Rule } from "./rule.ts";
 
@@ -35,7 +35,6 @@ export interface RedisLedger extends Ledger {
   readonly pending: number;
 }
 
-const lookLot = 500;
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 
 interface Held extends Holding {
@@ -129,11 +128,19 @@ class SharedLedger implements RedisLedger {
       throw new GatewayError("limits_away");
     }
     this.#troubled("allowed", error);
-    const now = this.#serverNow();
-    const keys = rules.map((rule) => keyOf(rule, now));
-    const holding: Held = { rules, amounts, keys, takenAt: undefined, holder: undefined };
+    const holding = this.#untaken(rules, amounts);
     this.#open.add(holding);
     return { holding, used: [] };
+  }
+
+  /** What Redis knows nothing of yet. */
+  #untaken(rules: readonly Rule[], amounts: Amounts): Held {
+    const now = this.#serverNow();
+    return { rules, amounts, keys: rules.map((rule) => keyOf(rule, now)), takenAt: undefined, holder: undefined };
+  }
+
+  add(rules: readonly Rule[], used: Amounts): void {
+    this.#end(this.#untaken(rules, none), used, 0);
   }
 
   settle(holding: Holding, real: Amounts): void {
@@ -166,16 +173,8 @@ class SharedLedger implements RedisLedger {
     }
   }
 
-  async used(rules: readonly Rule[]): Promise<readonly number[]> {
-    const now = this.#serverNow();
-    const used: number[] = [];
-    for (let from = 0; from < rules.length; from += lookLot) {
-      const some = rules.slice(from, from + lookLot);
-      const keys = some.map((rule) => keyOf(rule, now));
-      const reply = (await this.#redis.run(look, keys, some.map(sortOf))) as readonly string[];
-      for (const text of reply) used.push(Number(text));
-    }
-    return used;
+  used(rules: readonly Rule[]): Promise<readonly number[]> {
+    return usedOf(this.#redis, rules, this.#serverNow());
   }
 
   async close(): Promise<void> {
