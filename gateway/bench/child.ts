@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 export interface Child {
   readonly pid: number;
   readonly port: number;
+  /** Its clients bring a key of Tollgate's. */
+  readonly asksForKey: boolean;
   send(message: object | string): void;
   /** The next message that is of this shape. Rejects when the process ends first. */
   next<Message>(is: (message: unknown) => message is Message): Promise<Message>;
@@ -34,7 +36,13 @@ export interface ChildOptions {
 
 const canPin = spawnSync("taskset", ["-V"]).status === 0;
 
-const isPort = (message: unknown): message is { port: number } =>
+/** What a process says when it serves. */
+export interface Announcement {
+  readonly port: number;
+  readonly asksForKey?: boolean;
+}
+
+const isAnnouncement = (message: unknown): message is Announcement =>
   typeof message === "object" && message !== null && "port" in message;
 
 /** Starts a process and waits until it serves. */
@@ -56,9 +64,11 @@ export async function child(options: ChildOptions): Promise<Child> {
   const pid = running.pid;
   if (pid === undefined) throw new Error(`${name} did not start`);
   if (port !== undefined) await accepting(port);
+  const announced = port === undefined ? await next(isAnnouncement) : { port };
   return {
     pid,
-    port: port ?? (await next(isPort)).port,
+    port: announced.port,
+    asksForKey: announced.asksForKey === true,
     send: (message) => running.send?.(message),
     next,
     pause: () => running.kill("SIGSTOP"),

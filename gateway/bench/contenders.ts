@@ -1,11 +1,14 @@
-// Who is measured: the bare proxy, nginx, Tollgate whole, and Tollgate with parts left out.
+// Who is measured: the bare proxy, nginx, Tollgate as a relay, one that decides, and Tollgate with parts left out.
 
 import nodeFlags from "../node-flags.json" with { type: "json" };
 import { type Child, type ChildOptions, child } from "./child.ts";
 import { nginx, nginxVersion } from "./nginx.ts";
+import { requestsPerMinute } from "./settings.ts";
 
 export interface Contender {
   readonly name: string;
+  /** The limit that its answers tell of; those of others tell of the backend's. */
+  readonly requestsPerMinute?: number;
   /** Starts a fresh process of it. */
   start(): Promise<Child>;
 }
@@ -19,14 +22,18 @@ export interface Surroundings {
 }
 
 /** What a Tollgate of the benchmark does, each including the one before. */
-export const layers = ["forwarding", "metering", "metrics", "spans", "logs"] as const;
+export const layers = ["forwarding", "metering", "metrics", "spans", "logs", "deciding"] as const;
 export type Layer = (typeof layers)[number];
 
-/** The whole of it, under its plain name. */
+/** All that it does for whoever asks, under its plain name. */
 export const tollgate = "Tollgate";
+/** With keys, limits, a budget and fallback besides. */
+export const deciding = "Tollgate, deciding";
 export const bare = "bare node:http proxy";
 
-export const partial = (layer: Layer): string => (layer === "logs" ? tollgate : `Tollgate up to ${layer}`);
+const whole: Partial<Record<Layer, string>> = { logs: tollgate, deciding };
+
+export const nameOf = (layer: Layer): string => whole[layer] ?? `Tollgate up to ${layer}`;
 
 export interface Field {
   /** Those that are compared. */
@@ -44,9 +51,9 @@ export function contenders({ mockPort, cores, folder }: Surroundings): Field {
   });
   const pinned = cores === undefined ? {} : { cores };
   const layered = (layer: Layer): Contender =>
-    script(partial(layer), {
+    script(nameOf(layer), {
       script: "tollgate.ts",
-      args: [backend, layer],
+      args: [backend, layer, folder],
       // Lines are made and written; a disk that takes them is none of what is compared.
       output: "/dev/null",
     });
@@ -58,8 +65,9 @@ export function contenders({ mockPort, cores, folder }: Surroundings): Field {
     main: [
       script(bare, { script: "bare.ts", args: [backend] }),
       layered("logs"),
+      { ...layered("deciding"), requestsPerMinute },
       ...(nginxVersion() === undefined ? [] : [nginxs]),
     ],
-    partial: layers.filter((layer) => layer !== "logs").map(layered),
+    partial: layers.filter((layer) => whole[layer] === undefined).map(layered),
   };
 }

@@ -1,7 +1,7 @@
 // One run of the benchmark: starts mock and load, lets the contenders meet, and gives what was found.
 import { availableParallelism } from "node:os";
 import { type Child, child } from "./child.ts";
-import { type Contender, contenders } from "./contenders.ts";
+import { type Contender, contenders, deciding } from "./contenders.ts";
 import type { Flags } from "./flags.ts";
 import { type Memory, memory } from "./measure.ts";
 import { direct, type Findings } from "./report.ts";
@@ -36,7 +36,7 @@ export async function contest({ flags, folder, note }: ContestOptions): Promise<
     const all = only.has("costs") ? [...field.main, ...field.partial] : field.main;
     const findings: Findings = {
       ...(await spedUp()),
-      ...(only.has("memory") && { memory: await memories(field.main) }),
+      ...(only.has("memory") && { memory: await memories(field.main.filter(({ name }) => name !== deciding)) }),
     };
     return { findings, names: all.map(({ name }) => name) };
 
@@ -89,5 +89,5 @@ export async function contest({ flags, folder, note }: ContestOptions): Promise<
   }
 }
 
-/** Each in a fresh process, which takes long, and varies little. */
+/** Each in a fresh process, which takes long, and varies little; so nobody is measured of whom nothing is wanted. */
 const memoryRounds = 3;

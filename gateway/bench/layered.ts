@@ -1,5 +1,6 @@
 // The telemetry of a benchmark's Tollgate: the product's own composition, less what its layer leaves out.
 import { bound, type Pipeline, pipeline, price, redact } from "../../instrumentation/index.ts";
+import type { OpenAllowance } from "../admission/allowance/open.ts";
 import type { Config } from "../config/config.ts";
 import { instruments } from "../instruments.ts";
 import type { Clock } from "../surroundings.ts";
@@ -10,6 +11,8 @@ export interface LayeredOptions {
   readonly config: Config;
   readonly layer: Layer;
   readonly clock: Clock;
+  /** Settled by each record. */
+  readonly allowance?: OpenAllowance;
 }
 
 const nothing = () => {};
@@ -18,7 +21,7 @@ const nothing = () => {};
 const deaf: Pipeline = { opened: nothing, record: nothing, shutdown: () => Promise.resolve() };
 
 /** From `metrics` on, layers differ by what an operator can configure; below that, records end before any exporter. */
-export async function layered({ config, layer, clock }: LayeredOptions): Promise<Telemetry> {
+export async function layered({ config, layer, clock, allowance }: LayeredOptions): Promise<Telemetry> {
   const has = (one: Layer) => layers.indexOf(one) <= layers.indexOf(layer);
   const { telemetry } = await instruments({
     config: {
@@ -30,6 +33,7 @@ export async function layered({ config, layer, clock }: LayeredOptions): Promise
     clock,
     stdout: process.stdout,
     sampling: has("metrics"),
+    ...(allowance && { allowance }),
   });
   if (has("metrics")) return telemetry;
   return { ...telemetry, pipeline: has("metering") ? processing(config) : deaf };

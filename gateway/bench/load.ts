@@ -3,7 +3,7 @@
 import net from "node:net";
 import { performance } from "node:perf_hooks";
 import { AnswerEnd } from "./answer-end.ts";
-import { type Kind, request } from "./payload.ts";
+import { type Kind, request, secrets } from "./payload.ts";
 
 export type LoadOrder =
   /** Warm up, say "begun", measure, then report. */
@@ -11,12 +11,14 @@ export type LoadOrder =
       readonly order: "run";
       readonly kind: Kind;
       readonly port: number;
+      /** Whether to bring a key of Tollgate's. */
+      readonly withKey: boolean;
       readonly connections: number;
       readonly warmMillis: number;
       readonly millis: number;
     }
   /** Open streams and keep them; report when each has its first event. */
-  | { readonly order: "open"; readonly port: number; readonly streams: number }
+  | { readonly order: "open"; readonly port: number; readonly withKey: boolean; readonly streams: number }
   /** Let go of the open streams. */
   | { readonly order: "leave" };
 
@@ -34,12 +36,25 @@ export type LoadReport =
   | { readonly report: "left" };
 
 const tell = (report: LoadReport) => process.send?.(report);
-const requests = { json: request("json"), sse: request("sse"), hold: request("hold") };
+const requestsBy = (secret: string) => ({
+  json: request("json", secret),
+  sse: request("sse", secret),
+  hold: request("hold", secret),
+});
+const plain = requestsBy(secrets.provider);
+const keyed = requestsBy(secrets.tollgate);
 /** All sockets read into this: their bytes are looked at once, and no read allocates. */
 const room = Buffer.allocUnsafe(256 * 1024);
 
-async function run({ kind, port, connections, warmMillis, millis }: LoadOrder & { order: "run" }): Promise<void> {
-  const bytes = requests[kind];
+async function run({
+  kind,
+  port,
+  withKey,
+  connections,
+  warmMillis,
+  millis,
+}: LoadOrder & { order: "run" }): Promise<void> {
+  const bytes = (withKey ? keyed : plain)[kind];
   const latencies: number[] = [];
   let phase: "warm" | "measured" | "over" = "warm";
   let answers = 0;
@@ -90,10 +105,11 @@ async function run({ kind, port, connections, warmMillis, millis }: LoadOrder & 
 const opening = 64;
 let streams: net.Socket[] = [];
 
-async function open({ port, streams: wanted }: LoadOrder & { order: "open" }): Promise<void> {
+async function open({ port, withKey, streams: wanted }: LoadOrder & { order: "open" }): Promise<void> {
+  const { hold } = withKey ? keyed : plain;
   const one = () =>
     new Promise<void>((resolve) => {
-      const socket = net.connect({ port, host: "127.0.0.1" }, () => socket.write(requests.hold));
+      const socket = net.connect({ port, host: "127.0.0.1" }, () => socket.write(hold));
       socket.once("data", () => resolve());
       socket.on("data", () => {});
       socket.on("error", () => socket.destroy());

@@ -35,7 +35,7 @@ const order = (load: Child, message: LoadOrder) => load.send(message);
 
 /** Asks as fast as it is answered. Throws when any answer was not a 200. */
 export async function throughput({ load, target, ...run }: Run): Promise<Throughput> {
-  order(load, { order: "run", port: target.port, ...run });
+  order(load, { order: "run", port: target.port, withKey: target.asksForKey, ...run });
   await load.next(reports("begun"));
   const cpuBefore = cpuMicros(target.pid);
   const ended = await load.next(reports("ended"));
@@ -74,7 +74,7 @@ export interface MemoryRun {
 /** Opens streams that stay open, sends events down all of them, and looks at the resident memory then. */
 export async function memory({ load, mock, target, streams }: MemoryRun): Promise<Memory> {
   const open = async (count: number) => {
-    order(load, { order: "open", port: target.port, streams: count });
+    order(load, { order: "open", port: target.port, withKey: target.asksForKey, streams: count });
     return (await load.next(reports("opened"))).streams;
   };
   const live = async () => {

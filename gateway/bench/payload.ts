@@ -5,6 +5,12 @@ export type Kind = "json" | "sse" | "hold";
 /** One word in the request's model says what the mock backend answers. */
 export const modelOf = (kind: Kind): string => `bench-${kind}`;
 
+/** What a client brings, of one length: a provider's key, or one of Tollgate's, which is refused where nobody has any. */
+export const secrets = {
+  provider: "sk-bench-client-0123456789abcdefghijklmnop",
+  tollgate: "tg-bench-client-0123456789abcdefghijklmnop",
+};
+
 const deltas = 64;
 const text = "The quick brown fox jumps over the lazy dog. ";
 const shared = { id: "chatcmpl-bench0123456789", created: 1_767_225_600, model: "gpt-4o-mini-2024-07-18" };
@@ -17,7 +23,7 @@ const usage = {
 };
 
 /** A chat request of about 600 bytes, as an SDK sends it. */
-export function request(kind: Kind): Buffer {
+export function request(kind: Kind, secret: string): Buffer {
   const body = JSON.stringify({
     model: modelOf(kind),
     messages: [
@@ -35,7 +41,7 @@ export function request(kind: Kind): Buffer {
     "x-stainless-lang: js",
     "x-stainless-package-version: 7.55.0",
     "x-stainless-runtime: node",
-    "authorization: Bearer bench-client",
+    `authorization: Bearer ${secret}`,
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);

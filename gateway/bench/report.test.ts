@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bare, tollgate } from "./contenders.ts";
+import { bare, deciding, tollgate } from "./contenders.ts";
 import type { Throughput } from "./measure.ts";
 import { text } from "./print.ts";
 import { direct, type Findings, report } from "./report.ts";
@@ -40,6 +40,23 @@ test("a bar that is just missed is missed", () => {
   expect(bars({ sse })).toEqual([["SSE throughput", 1.299, false]]);
 });
 
+test("one that decides has bars of its own for throughput, and none else", () => {
+  const rounds = (perSecond: number) => [
+    round({ [bare]: { perSecond: 1000 }, [tollgate]: { perSecond: 1400 }, [deciding]: { perSecond } }),
+  ];
+  const memory = new Map([[deciding, [{ perStream: 1, base: 0, streams: 1 }]]]);
+  expect(bars({ json: rounds(1000), sse: rounds(1250), memory })).toEqual([
+    ["JSON throughput", 1.4, true],
+    ["SSE throughput", 1.4, true],
+    ["JSON throughput, deciding", 1, true],
+    ["SSE throughput, deciding", 1.25, true],
+  ]);
+  expect(bars({ json: rounds(999), sse: rounds(1249) }).slice(2)).toEqual([
+    ["JSON throughput, deciding", 0.999, false],
+    ["SSE throughput, deciding", 1.249, false],
+  ]);
+});
+
 test("latency counts what each adds to a direct answer", () => {
   const latency = [round({ [direct]: { p50: 0.1 }, [bare]: { p50: 0.3 }, [tollgate]: { p50: 0.35 } })];
   expect(bars({ latency })[0]?.[1]).toBeCloseTo(1.25);
@@ -58,6 +75,7 @@ test("each cost is what a layer adds to the one before it, and together they are
     "Tollgate up to metrics": { cpuMicros: 60 },
     "Tollgate up to spans": { cpuMicros: 61 },
     [tollgate]: { cpuMicros: 64 },
+    [deciding]: { cpuMicros: 74 },
     [bare]: {},
   });
   const { costs } = report({ json: [all], sse: [all] }, names);
@@ -67,8 +85,9 @@ test("each cost is what a layer adds to the one before it, and together they are
     ["metrics", 2],
     ["spans", 1],
     ["logs", 3],
+    ["deciding", 10],
   ]);
-  expect(text({ rows: [], bars: [], doubts: [], costs })).toMatch(/together +64\.0 +64\.0/);
+  expect(text({ rows: [], bars: [], doubts: [], costs })).toMatch(/together +74\.0 +74\.0/);
 });
 
 test("figures of a disturbed machine are doubted", () => {

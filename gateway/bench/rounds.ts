@@ -2,7 +2,7 @@
 import type { Child } from "./child.ts";
 import type { Contender } from "./contenders.ts";
 import { type Run, type Throughput, throughput } from "./measure.ts";
-import { request } from "./payload.ts";
+import { request, secrets } from "./payload.ts";
 
 export interface Entrant {
   readonly name: string;
@@ -11,14 +11,18 @@ export interface Entrant {
   readonly always?: boolean;
 }
 
-/** Starts all, checks that each gives a client the backend's very bytes, and leaves them paused. `running` learns each. */
+/**
+ * Starts all, checks that each gives a client the backend's very bytes and tells of its own limits where it has some, and
+ * leaves them paused. `running` learns each.
+ */
 export async function enter(all: readonly Contender[], mock: Child, running: Child[]): Promise<readonly Entrant[]> {
   const entrants: Entrant[] = [];
-  for (const { name, start } of all) {
-    const child = await start();
+  for (const contender of all) {
+    const { name } = contender;
+    const child = await contender.start();
     running.push(child);
     entrants.push({ name, child });
-    await sameBytes(name, child, mock);
+    await sameBytes(contender, child, mock);
     child.pause();
   }
   return entrants;
@@ -58,20 +62,31 @@ const rotated = <Value>(values: readonly Value[], by: number): readonly Value[] 
   return [...values.slice(start), ...values.slice(0, start)];
 };
 
-async function sameBytes(name: string, child: Child, mock: Child): Promise<void> {
-  for (const kind of ["json", "sse"] as const) {
-    const whole = request(kind).toString();
+async function sameBytes({ name, requestsPerMinute }: Contender, child: Child, mock: Child): Promise<void> {
+  const secret = child.asksForKey ? secrets.tollgate : secrets.provider;
+  for (const [before, kind] of (["json", "sse"] as const).entries()) {
+    const whole = request(kind, secret).toString();
     const body = whole.slice(whole.indexOf("\r\n\r\n") + 4);
-    const ask = async (port: number): Promise<Buffer> => {
+    const ask = async (port: number): Promise<{ bytes: Buffer; limits: string }> => {
       const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
         method: "POST",
-        headers: { "content-type": "application/json", authorization: "Bearer bench-client" },
+        headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
         body,
       });
       if (answer.status !== 200) throw new Error(`${name} answered ${answer.status}: ${await answer.text()}`);
-      return Buffer.from(await answer.arrayBuffer());
+      return { bytes: Buffer.from(await answer.arrayBuffer()), limits: limitsIn(answer.headers) };
     };
     const [through, direct] = [await ask(child.port), await ask(mock.port)];
-    if (!through.equals(direct)) throw new Error(`${name} changed the bytes of a ${kind} answer`);
+    if (!through.bytes.equals(direct.bytes)) throw new Error(`${name} changed the bytes of a ${kind} answer`);
+    const charged = requestsPerMinute && `${requestsPerMinute}, ${requestsPerMinute - before - 1} left, tokens too`;
+    if (through.limits !== (charged ?? direct.limits))
+      throw new Error(`${name} told of other limits with a ${kind} answer: ${through.limits}`);
   }
+}
+
+/** What an answer says of limits; of tokens, whether any of them are used. */
+function limitsIn(headers: Headers): string {
+  const value = (name: string) => headers.get(`x-ratelimit-${name}`);
+  const tokens = Number(value("limit-tokens")) > Number(value("remaining-tokens")) ? ", tokens too" : "";
+  return `${value("limit-requests")}, ${value("remaining-requests")} left${tokens}`;
 }
