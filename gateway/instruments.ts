@@ -4,7 +4,6 @@ import {
   bound,
   countedTroubles,
   type Exporter,
-  type Known,
   type Logger,
   type LossReport,
   logExporter,
@@ -29,9 +28,8 @@ import type { OpenAllowance } from "./admission/allowance/open.ts";
 import { watchedAllowance } from "./allowance-gauges.ts";
 import { backendGauges } from "./backend-gauges.ts";
 import type { Config } from "./config/config.ts";
-import { failures } from "./errors.ts";
+import { named } from "./named.ts";
 import { queueMeter } from "./queue-meter.ts";
-import { receivers } from "./receivers/index.ts";
 import type { Clock } from "./surroundings.ts";
 import type { BackendState, Telemetry } from "./telemetry.ts";
 
@@ -102,7 +100,7 @@ export async function instruments({
     registry: cells,
     activeUserSeconds: config.labels.activeUserSeconds,
     now: clock.now,
-    known: known(config),
+    known: named(config),
   });
   cells.gauge("gateway_events_buffered", { exporter: "log" }).pull(() => output.buffered);
   if (spanSink) cells.gauge("gateway_events_buffered", { exporter: "spans" }).pull(() => spanSink.buffered);
@@ -177,6 +175,7 @@ export async function instruments({
       },
       configure(next) {
         rules = processors(next, (label) => cells.counter("gateway_label_overflow_total", { label }).add(1));
+        measured.foretell(named(next));
       },
       queueMeter: (backend) => queueMeter(cells, backend),
       watchBackends(read) {
@@ -196,31 +195,10 @@ type Rule = (record: UsageRecord) => UsageRecord;
 
 /** The processors that follow the configuration. */
 function processors(config: Config, overflow: (label: string) => void): { readonly price: Rule; readonly bound: Rule } {
-  const models = [...config.routes.map(({ model }) => model), ...config.backends.flatMap(({ models }) => models)];
+  const { models, keys } = named(config);
   return {
     price: price({ rules: config.prices }),
-    bound: bound({ settings: config.labels, models: models.filter(isExact), overflow }),
-  };
-}
-
-/** A name, and no pattern of names. */
-const isExact = (model: string): boolean => !model.includes("*");
-
-/** What exists at 0 before the first request, so that a ratio or an alert sees the first failure. */
-function known(config: Config): Known {
-  return {
-    routes: [
-      ...config.routes
-        .filter(({ model }) => isExact(model))
-        .flatMap(({ model, targets }) => targets.map(({ backend }) => ({ model, backend }))),
-      ...config.backends.flatMap(({ name, models }) =>
-        models.filter(isExact).map((model) => ({ model, backend: name })),
-      ),
-    ],
-    endpoints: receivers
-      .filter(({ metered }) => metered)
-      .flatMap(({ methods, path }) => methods.slice(0, 1).map((method) => ({ method, route: path }))),
-    errors: Object.values(failures),
+    bound: bound({ settings: config.labels, models, keys, overflow }),
   };
 }
 

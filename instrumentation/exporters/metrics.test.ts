@@ -285,6 +285,31 @@ test("what alerts and ratios read is there at 0 before anything happened", () =>
   expect(value(cells, "gateway_label_overflow_total", { label: "model" })).toBe(0);
 });
 
+test("zeros of callers, keys and features are those that may come, and keep to a scrape's size", () => {
+  const cells = registry();
+  const exporter = metrics({ registry: cells, activeUserSeconds: 900, now: () => 0 });
+  const names = Array.from({ length: 1_000 }, (_, index) => `n-${index}`);
+  exporter.foretell({
+    routes: names.map((model) => ({ model, backend: "main" })),
+    backends: names,
+    keys: names,
+    anonymous: false,
+    features: names,
+    errors: [
+      { outcome: "failed", reason: "timeout", severity: "error" },
+      { outcome: "refused", reason: "auth", severity: "warning" },
+    ],
+  });
+  const sets = (name: MetricName) => read(cells, name).length;
+  expect(value(cells, "gateway_requests_total", { key: "n-0", model: "n-0", outcome: "failed" })).toBe(0);
+  expect(value(cells, "gateway_requests_total", { key: "anonymous" })).toBeUndefined();
+  expect(value(cells, "gateway_rejections_total", { key: "anonymous", reason: "auth" })).toBe(0);
+  expect(sets("gateway_requests_total")).toBe(100 * 4);
+  expect(sets("gateway_attempts_total")).toBe(100 * 2);
+  expect(sets("gateway_rejections_total")).toBe(101);
+  expect(sets("gateway_feature_requests_total")).toBe(100 * 4);
+});
+
 test("telemetry's own troubles are counted by stage", () => {
   const cells = registry();
   const heard: unknown[] = [];

@@ -29,6 +29,8 @@ export interface MetricsOptions {
 export interface MetricsExporter extends Exporter {
   /** Counts a request that is no exchange: health, metrics, a preflight. */
   httpServed(request: ServedRequest): void;
+  /** What is newly known exists at 0 from now on; what was counted stays. */
+  foretell(known: Known): void;
 }
 
 /** Groups of equal labels whose cells are kept at hand. Past that they are forgotten and bound anew when needed. */
@@ -77,6 +79,7 @@ export function metrics({ registry, activeUserSeconds, now, known = {} }: Metric
       const { method, route, status, seconds } = request;
       served([methodLabel(method), route, status], request)(seconds);
     },
+    foretell: (more) => zeros(registry, more),
     shutdown: () => Promise.resolve(),
   };
 }
