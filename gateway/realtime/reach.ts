@@ -69,6 +69,7 @@ async function slotAt(
     tenant: tenantOf(identity),
     priority: identity.priority,
     operation: "realtime",
+    lasting: true,
   });
   if (!place.isWaiting) return place;
   draft.enter("queue", now());

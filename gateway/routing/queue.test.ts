@@ -252,6 +252,34 @@ test("Retry-After is how long the queue lasts at the pace of late, from 1 to 60 
   expect(refusal(scene({ maxConcurrent: 0, size: 0 }).enter).retryAfter).toBe(60);
 });
 
+test("how long sessions last says nothing of the pace, and the slots that they hold serve nobody else", () => {
+  const { hold, line, enter, wait, runs } = scene({ maxConcurrent: 3, size: 2 });
+  const usual = hold();
+  const sessions = [1, 2].map(() => line.enter({ ...job("a"), operation: "realtime", lasting: true }) as Slot);
+  vi.advanceTimersByTime(3_000);
+  usual.release();
+  const others = [hold()];
+  for (let waiting = 0; waiting < 2; waiting += 1) wait();
+  // Three jobs of 3 s in the one line that moves.
+  expect(refusal(enter).retryAfter).toBe(9);
+  vi.advanceTimersByTime(20_000);
+  sessions[0]?.release();
+  sessions[0]?.release();
+  expect(refusal(() => [enter(), enter()]).retryAfter).toBe(5);
+  expect(runs).toEqual([
+    ["chat", 3],
+    ["realtime", 23],
+  ]);
+  sessions[1]?.release();
+  for (const other of others) other.release();
+});
+
+test("where sessions hold every slot, Retry-After is that of one slot", () => {
+  const { line, enter } = scene({ maxConcurrent: 2, size: 0 });
+  for (let session = 0; session < 2; session += 1) line.enter({ ...job("a"), operation: "realtime", lasting: true });
+  expect(refusal(enter).retryAfter).toBe(1);
+});
+
 test("new limits let more in at once, keep the order of those who wait, and end waits that are too long now", async () => {
   const { hold, wait, line, limits, served } = scene({ timeout: 100 });
   hold();

@@ -61,7 +61,9 @@ class Queue implements BackendQueue, SlotKeeper {
   readonly #room = new WaitingRoom<WaitingJob>();
   #settings: QueueSettings;
   #active = 0;
-  /** Average duration of late, seconds. */
+  /** Slots that lasting jobs hold. */
+  #lasting = 0;
+  /** Average duration of late, seconds; of jobs that do not last. */
   #usual: number | undefined = undefined;
   /** One for the whole queue: all wait for the same time, so the oldest is the first whose time is over. */
   #timer: NodeJS.Timeout | undefined = undefined;
@@ -86,7 +88,7 @@ class Queue implements BackendQueue, SlotKeeper {
 
   enter(job: Job): Slot | Waiting {
     const at = this.now();
-    if (this.#active < this.#settings.maxConcurrent) return this.#start(job.operation, at, 0);
+    if (this.#active < this.#settings.maxConcurrent) return this.#start(job, at, 0);
     if (this.#room.size >= this.#settings.size) {
       this.#meter.failed("queue_full");
       throw this.#refusal("queue_full");
@@ -105,10 +107,11 @@ class Queue implements BackendQueue, SlotKeeper {
     this.expire();
   }
 
-  released(operation: string, startedAt: number): void {
+  released(operation: string, startedAt: number, lasting: boolean): void {
     this.#active -= 1;
     const seconds = (this.now() - startedAt) / 1000;
-    this.#usual = this.#usual === undefined ? seconds : this.#usual + newest * (seconds - this.#usual);
+    if (lasting) this.#lasting -= 1;
+    else this.#usual = this.#usual === undefined ? seconds : this.#usual + newest * (seconds - this.#usual);
     this.#meter.ran(operation, seconds);
     if (this.#room.size > 0) this.#admit();
   }
@@ -132,14 +135,15 @@ class Queue implements BackendQueue, SlotKeeper {
       const job = this.#room.next();
       if (job === undefined) return;
       const at = this.now();
-      job.resolve(this.#start(job.operation, at, (at - job.enteredAt) / 1000));
+      job.resolve(this.#start(job, at, (at - job.enteredAt) / 1000));
     }
   }
 
-  #start(operation: string, at: number, waited: number): Slot {
+  #start({ operation, lasting = false }: Job, at: number, waited: number): Slot {
     this.#active += 1;
+    if (lasting) this.#lasting += 1;
     this.#meter.waited(waited);
-    return new HeldSlot(this, operation, at);
+    return new HeldSlot(this, operation, at, lasting);
   }
 
   #fail(job: WaitingJob, why: Error): void {
@@ -164,10 +168,14 @@ class Queue implements BackendQueue, SlotKeeper {
     return timeout === 0 ? Number.POSITIVE_INFINITY : left < 1 ? 0 : left;
   }
 
-  /** It says when those who wait now will have been served, at the pace of late. */
+  /**
+   * It says when those who wait now will have been served, at the pace of late, by the slots that come free at that
+   * pace. Where lasting jobs hold them all, nobody knows: one of them is as good as any.
+   */
   #refusal(kind: "queue_full" | "queue_timeout"): GatewayError {
     const { maxConcurrent } = this.#settings;
-    const expected = ((this.#room.size + 1) / maxConcurrent) * (this.#usual ?? soonest);
+    const serving = maxConcurrent > this.#lasting ? maxConcurrent - this.#lasting : Math.min(maxConcurrent, 1);
+    const expected = ((this.#room.size + 1) / serving) * (this.#usual ?? soonest);
     const retryAfter = Math.min(latest, Math.max(soonest, Math.ceil(expected)));
     return new GatewayError(kind, undefined, undefined, { retryAfter });
   }

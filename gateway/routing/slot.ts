@@ -9,6 +9,8 @@ export interface Job {
   readonly priority: number;
   /** In metrics. */
   readonly operation: string;
+  /** It holds its slot for as long as its client likes: how long that is says nothing of the queue's pace. */
+  readonly lasting?: boolean;
 }
 
 /** The right to one request at the backend. */
@@ -29,7 +31,7 @@ export interface Waiting {
 /** The queue, as its slots and jobs see it. */
 export interface SlotKeeper {
   /** A slot is given back; `startedAt` is monotonic milliseconds. */
-  released(operation: string, startedAt: number): void;
+  released(operation: string, startedAt: number, lasting: boolean): void;
   left(job: WaitingJob, why: Error): void;
 }
 
@@ -37,18 +39,20 @@ export class HeldSlot implements Slot {
   readonly isWaiting = false;
   readonly #operation: string;
   readonly #startedAt: number;
+  readonly #lasting: boolean;
   #keeper: SlotKeeper | undefined;
 
-  constructor(keeper: SlotKeeper, operation: string, startedAt: number) {
+  constructor(keeper: SlotKeeper, operation: string, startedAt: number, lasting: boolean) {
     this.#keeper = keeper;
     this.#operation = operation;
     this.#startedAt = startedAt;
+    this.#lasting = lasting;
   }
 
   release(): void {
     const keeper = this.#keeper;
     this.#keeper = undefined;
-    keeper?.released(this.#operation, this.#startedAt);
+    keeper?.released(this.#operation, this.#startedAt, this.#lasting);
   }
 }
 
@@ -57,6 +61,7 @@ export class WaitingJob implements Waiting, Waiter<WaitingJob> {
   readonly tenant: string;
   readonly priority: number;
   readonly operation: string;
+  readonly lasting: boolean;
   readonly enteredAt: number;
   readonly inLine: Link<WaitingJob>;
   readonly inOrder: Link<WaitingJob>;
@@ -66,11 +71,12 @@ export class WaitingJob implements Waiting, Waiter<WaitingJob> {
   readonly reject: (why: Error) => void;
   readonly #keeper: SlotKeeper;
 
-  constructor(keeper: SlotKeeper, { tenant, priority, operation }: Job, enteredAt: number) {
+  constructor(keeper: SlotKeeper, { tenant, priority, operation, lasting = false }: Job, enteredAt: number) {
     this.#keeper = keeper;
     this.tenant = tenant;
     this.priority = priority;
     this.operation = operation;
+    this.lasting = lasting;
     this.enteredAt = enteredAt;
     this.inLine = new Link<WaitingJob>(this);
     this.inOrder = new Link<WaitingJob>(this);
