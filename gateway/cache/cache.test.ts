@@ -19,9 +19,14 @@ const events = chatEvents({ model, usage });
 const streamed = chatRequest(model, { temperature: 0, stream: true, stream_options: { include_usage: true } });
 
 /** Asks and waits for the record: what is to be kept is kept by then. */
-async function ask(stage: Scene, body: unknown = question, headers: readonly (readonly [string, string])[] = []) {
+async function ask(
+  stage: Scene,
+  body: unknown = question,
+  headers: readonly (readonly [string, string])[] = [],
+  to = path,
+) {
   const before = stage.tollgate.exchanges.length;
-  const got = await stage.post(path, body, headers);
+  const got = await stage.post(to, body, headers);
   await stage.tollgate.settled(before + 1);
   const exchange = stage.tollgate.exchanges[before];
   if (exchange === undefined) throw new Error("no exchange was recorded");
@@ -138,6 +143,18 @@ describe("a question that was asked before", () => {
     await using stage = await cacheScene({ cache: { ttl: 0.05 }, script: [said("old"), said("new")] });
     await ask(stage);
     await expect.poll(async () => (await ask(stage)).got.text, { interval: 20 }).toContain("new");
+  });
+
+  test("is answered again where its endpoint states no usage", async () => {
+    const judged = { id: "modr-1", model: "omni-moderation-latest", results: [{ flagged: false }] };
+    const text = { model: judged.model, input: "Hello" };
+    await using stage = await cacheScene({ script: [json(judged)] });
+    const first = await ask(stage, text, [], "/moderations");
+    const second = await ask(stage, text, [], "/moderations");
+    expect([first.cache, second.cache]).toEqual(["miss", "hit"]);
+    expect(second.got.body).toEqual(first.got.body);
+    expect(second.exchange).toMatchObject({ cache: "hit", attempts: [], cacheSaved: { backend: "fake" } });
+    expect(stage.backend.received).toHaveLength(1);
   });
 
   test("is answered compressed as it came", async () => {

@@ -83,6 +83,7 @@ function record({ options: { cache }, passage }: Sending, key: string, flight: F
   passage.draft.cache = "miss";
   const recording = new Recording({
     maxBytes: cache.settings?.maxEntryBytes ?? 0,
+    metered: passage.receiver.metered,
     wall: cache.options.wall,
     failed: cache.options.failed,
     ended: (entry, isTooLarge) => {

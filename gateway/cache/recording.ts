@@ -17,6 +17,8 @@ const empty = Buffer.alloc(0);
 
 export interface RecordingOptions {
   readonly maxBytes: number;
+  /** Its endpoint states usage, so that an answer without any was not read to its end. */
+  readonly metered: boolean;
   /** Unix milliseconds. */
   readonly wall: () => number;
   /** Told once how it went: the answer to keep, or nothing, as soon as that is known. Must not throw. */
@@ -74,7 +76,7 @@ export class Recording implements Witness {
 
   over(exchange: Exchange): void {
     if (this.#isOver) return;
-    this.#end(this.#isOn && isWhole(exchange, this.#length) ? this.#entry(exchange) : undefined);
+    this.#end(this.#isOn && isWhole(exchange, this.#length, this.#options.metered) ? this.#entry(exchange) : undefined);
   }
 
   #entry(exchange: Exchange): Entry | undefined {
@@ -107,9 +109,12 @@ export class Recording implements Witness {
   }
 }
 
-/** Completed, to the last byte of what the client was sent, and read to its own end mark. */
-const isWhole = ({ outcome, bytes, usageSource }: Exchange, length: number): boolean =>
-  outcome.kind === "completed" && outcome.status === 200 && usageSource !== undefined && bytes.response === length;
+/** Completed, to the last byte of what the client was sent, and read to its own end mark where it is read at all. */
+const isWhole = ({ outcome, bytes, usageSource }: Exchange, length: number, metered: boolean): boolean =>
+  outcome.kind === "completed" &&
+  outcome.status === 200 &&
+  (usageSource !== undefined || !metered) &&
+  bytes.response === length;
 
 /** What the last attempt counted; `undefined` where there was none. */
 function savedBy({ attempts, tokens, media, usageSource }: Exchange): CacheSaved | undefined {
