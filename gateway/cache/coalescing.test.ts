@@ -140,6 +140,43 @@ test("where the answer is too large to be kept, all ask for themselves at once",
   for (const got of await Promise.all(asked)) expect(got.text).toBe(large);
 });
 
+test("where the first one's request is refused for what it says, all ask for themselves at once", async () => {
+  const held = gate();
+  const second = gate();
+  const late = errorAnswer(400, "no", { delay: second.closed });
+  await using stage = await cacheScene({
+    cache: coalesced,
+    script: [errorAnswer(400, "no", { delay: held.closed }), late, late],
+  });
+  const asked = Array.from({ length: 3 }, () => stage.post(path, question));
+  await waiting(stage, 3);
+  held.open();
+  // None of them is answered yet.
+  await expect.poll(() => stage.backend.received.length).toBe(3);
+  second.open();
+  for (const got of await Promise.all(asked)) expect(got.status).toBe(400);
+});
+
+test("an answer that is whole and still not to be kept lets all ask for themselves at once", async () => {
+  const held = gate();
+  const second = gate();
+  const no = { id: "x", object: "thing" };
+  await using stage = await cacheScene({
+    cache: coalesced,
+    script: [
+      json(no, { status: 202, delay: held.closed }),
+      json(no, { status: 202, delay: second.closed }),
+      json(no, { status: 202, delay: second.closed }),
+    ],
+  });
+  const asked = Array.from({ length: 3 }, () => stage.post(path, question));
+  await waiting(stage, 3);
+  held.open();
+  await expect.poll(() => stage.backend.received.length).toBe(3);
+  second.open();
+  for (const got of await Promise.all(asked)) expect(got.status).toBe(202);
+});
+
 test("at shutdown those that wait are told", async () => {
   await using stage = await cacheScene({
     cache: coalesced,

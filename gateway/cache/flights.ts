@@ -41,7 +41,7 @@ export class Flights {
 
   /**
    * The leader's request is over: with an answer for all, or with none. Then the next one leads, since another time it
-   * may go well; but where it could not (`isHopeless`, as for an answer too large to be kept) all go by themselves.
+   * may go well; but where it could not (`isHopeless`: an answer too large to be kept, or a refusal) all go by themselves.
    */
   land(flight: Flight, entry: Entry | undefined, isHopeless: boolean): void {
     if (this.#open.get(flight.key) !== flight) return;

@@ -86,9 +86,9 @@ function record({ options: { cache }, passage }: Sending, key: string, flight: F
     metered: passage.receiver.metered,
     wall: cache.options.wall,
     failed: cache.options.failed,
-    ended: (entry, isTooLarge) => {
+    ended: (entry, isHopeless) => {
       if (entry !== undefined) cache.write(key, entry);
-      if (flight !== undefined) cache.flights.land(flight, entry, isTooLarge);
+      if (flight !== undefined) cache.flights.land(flight, entry, isHopeless);
     },
   });
   passage.showTo(recording);

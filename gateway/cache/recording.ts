@@ -1,5 +1,5 @@
 // Copies an answer while it goes to its client, and keeps it once it proved to be whole and good.
-import type { CacheSaved, Exchange } from "../../instrumentation/index.ts";
+import type { CacheSaved, Exchange, Outcome } from "../../instrumentation/index.ts";
 import { headerIn } from "../headers.ts";
 import type { ReceivedHead } from "../received-head.ts";
 import type { Witness } from "../witness.ts";
@@ -21,8 +21,11 @@ export interface RecordingOptions {
   readonly metered: boolean;
   /** Unix milliseconds. */
   readonly wall: () => number;
-  /** Told once how it went: the answer to keep, or nothing, as soon as that is known. Must not throw. */
-  readonly ended: (entry: Entry | undefined, isTooLarge: boolean) => void;
+  /**
+   * Told once how it went: the answer to keep, or nothing, as soon as that is known. `isHopeless`: whoever asks the same
+   * gets nothing to keep, either. Must not throw.
+   */
+  readonly ended: (entry: Entry | undefined, isHopeless: boolean) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -76,7 +79,9 @@ export class Recording implements Witness {
 
   over(exchange: Exchange): void {
     if (this.#isOver) return;
-    this.#end(this.#isOn && isWhole(exchange, this.#length, this.#options.metered) ? this.#entry(exchange) : undefined);
+    const entry =
+      this.#isOn && isWhole(exchange, this.#length, this.#options.metered) ? this.#entry(exchange) : undefined;
+    this.#end(entry, isForAll(exchange.outcome));
   }
 
   #entry(exchange: Exchange): Entry | undefined {
@@ -101,11 +106,11 @@ export class Recording implements Witness {
     this.#bytes = grown;
   }
 
-  #end(entry: Entry | undefined, isTooLarge = false): void {
+  #end(entry: Entry | undefined, isHopeless = false): void {
     this.#isOver = true;
     this.#isOn = false;
     this.#bytes = empty;
-    this.#options.ended(entry, isTooLarge);
+    this.#options.ended(entry, isHopeless);
   }
 }
 
@@ -115,6 +120,10 @@ const isWhole = ({ outcome, bytes, usageSource }: Exchange, length: number, mete
   outcome.status === 200 &&
   (usageSource !== undefined || !metered) &&
   bytes.response === length;
+
+/** The backend answered what was asked, if only that it is wrong: it would say so to all who ask it. */
+const isForAll = (outcome: Outcome): boolean =>
+  outcome.kind === "completed" || (outcome.kind === "refused" && outcome.reason === "upstream_rejected");
 
 /** What the last attempt counted; `undefined` where there was none. */
 function savedBy({ attempts, tokens, media, usageSource }: Exchange): CacheSaved | undefined {
