@@ -82,7 +82,7 @@ export async function gateway({
   let draining = false;
 
   const { backends } = config;
-  const guard = breaker({ backends, now: clock.now });
+  const guard = breaker({ backends, now: clock.now, changed: telemetry.backendChanged });
   const waiting = queues({ backends, now: clock.now, meterOf: telemetry.queueMeter });
   const speeds = latency(clock.now);
   const makeFleet = (next: Config, previous?: Fleet): Fleet =>

@@ -30,6 +30,7 @@ import { backendGauges } from "./backend-gauges.ts";
 import type { Config } from "./config/config.ts";
 import { named } from "./named.ts";
 import { queueMeter } from "./queue-meter.ts";
+import { sayBackend } from "./said.ts";
 import type { Clock } from "./surroundings.ts";
 import type { BackendState, Telemetry } from "./telemetry.ts";
 
@@ -166,6 +167,7 @@ export async function instruments({
         openStreams -= 1;
       },
       troubled: troubles.exporterFailed,
+      backendChanged: (backend, change) => sayBackend(say.logger, backend, change),
       malformed: () => malformed.add(1),
       certificateSeen: (backend, expiry) =>
         cells.gauge("gateway_backend_certificate_expiry_timestamp_seconds", { backend }).set(expiry),

@@ -1,6 +1,7 @@
 // What the gateway needs of instrumentation, and nothing more; how it is put together is the composition's affair.
 import type { Pipeline, ServedRequest } from "../instrumentation/index.ts";
 import type { Config } from "./config/config.ts";
+import type { BackendChange } from "./routing/backend-change.ts";
 import type { BreakerState } from "./routing/breaker.ts";
 import type { QueueMeter } from "./routing/queue.ts";
 
@@ -14,6 +15,8 @@ export interface Telemetry {
   streamClosed(): void;
   /** Part of the gateway's own watching failed; the traffic went on. */
   troubled(part: string, error: unknown): void;
+  /** Says so in the log. */
+  backendChanged(backend: string, change: BackendChange): void;
   /** Bytes came that were no HTTP request; `code` is the parser's. */
   malformed(code: string): void;
   certificateSeen(backend: string, expiry: number): void;

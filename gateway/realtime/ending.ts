@@ -27,7 +27,7 @@ export function endAttempt(draft: ExchangeDraft, { breaker }: Fleet, outcome: Ou
   }
   attempt.result = outcome.kind;
   if (reason !== undefined) attempt.reason = reason;
-  breaker.observe(attempt.backend, !(reason !== undefined && downReasons.has(reason)));
+  breaker.observe(attempt.backend, !(reason !== undefined && downReasons.has(reason)), attempt);
 }
 
 /** The outcome of a session that never began. */

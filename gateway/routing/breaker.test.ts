@@ -19,12 +19,15 @@ const healthCheck = { every: 10, timeout: 5, healthy: 1, unhealthy: 3 };
 function scene(more: Partial<BreakerSettings> = {}) {
   let at = 5_000_000;
   const own = { ...settings, ...more };
+  const changes: string[] = [];
   const seen = breaker({
     backends: [guarded("a", { breaker: own }), guarded("b", { breaker: own })],
     now: () => at,
+    changed: (name, { kind }) => void changes.push(`${name} ${kind}`),
   });
   return {
     ...seen,
+    changes,
     now: () => at,
     wait: (seconds: number) => {
       at += seconds * 1000;
@@ -37,6 +40,21 @@ function scene(more: Partial<BreakerSettings> = {}) {
     },
   };
 }
+
+test("each change is told once: of many trials the first, and of failures under way when it opened none", () => {
+  const { fail, wait, admits, forgo, succeed, checked, changes } = scene();
+  fail(5);
+  wait(5);
+  for (let time = 0; time < 3; time += 1) {
+    expect(admits("a")).toBe(true);
+    forgo("a");
+  }
+  expect([admits("a"), admits("a"), admits("a")]).toEqual([true, true, false]);
+  succeed(2);
+  checked("a", true);
+  for (const healthy of [false, false, true, true]) checked("a", healthy);
+  expect(changes).toEqual(["a opened", "a half_open", "a closed", "a down", "a up"]);
+});
 
 describe("closed", () => {
   test("a backend that nobody has tried is up, and admits without end", () => {

@@ -1,6 +1,7 @@
 // Which backends may be asked now, judged from the attempts that go to them anyway and from their health checks.
 import type { Backend } from "../config/config.ts";
-import { type BreakerState, Circuit } from "./circuit.ts";
+import type { BackendChange, Cause } from "./backend-change.ts";
+import { type BreakerState, Circuit, type Unhealthy } from "./circuit.ts";
 
 export type { BreakerState };
 
@@ -24,10 +25,11 @@ export interface Breaker {
   /**
    * Tells how an attempt went. Not ok: unreachable, timed out, a 5xx, or our own key refused. Ok: any other answer,
    * a 4xx for a bad request included, for it is the caller's fault. Say nothing of an attempt that the client ended.
+   * `cause` is why it is not ok.
    */
-  observe(backend: string, ok: boolean): void;
+  observe(backend: string, ok: boolean, cause?: Cause): void;
   /** The verdict of its health check, when that changes. */
-  checked(backend: string, healthy: boolean): void;
+  checked(backend: string, healthy: boolean, unhealthy?: Unhealthy): void;
   /** Usable: closed or half-open. */
   up(backend: string): boolean;
   /** When the first of these may be asked, for a client's Retry-After: whole seconds, 1 to 60. */
@@ -40,6 +42,8 @@ export interface BreakerOptions {
   readonly backends: readonly Guarded[];
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Told of each change once, right after it; it may not throw. */
+  readonly changed?: (backend: string, change: BackendChange) => void;
 }
 
 interface Entry {
@@ -47,7 +51,9 @@ interface Entry {
   readonly circuit: Circuit;
 }
 
-export function breaker({ backends, now }: BreakerOptions): Breaker {
+const unknown: Cause = {};
+
+export function breaker({ backends, now, changed = () => {} }: BreakerOptions): Breaker {
   let entries = new Map<string, Entry>();
   const circuitOf = (backend: string): Circuit | undefined => entries.get(backend)?.circuit;
 
@@ -57,9 +63,13 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
     for (const guarded of next) {
       const known = before.get(guarded.name);
       const isKept = known !== undefined && isSame(known.guarded, guarded);
-      const circuit = isKept ? known.circuit : new Circuit(guarded.breaker);
-      // Its health check goes on, and says only what is new.
-      if (!isKept && known?.circuit.isSick && isThere(known.guarded, guarded)) circuit.checked(false, now());
+      const circuit = isKept ? known.circuit : new Circuit(guarded.breaker, (change) => changed(guarded.name, change));
+      if (known !== undefined && !isKept) {
+        // Its health check goes on, and says only what is new.
+        if (isThere(known.guarded, guarded)) circuit.inherit(known.circuit);
+        else known.circuit.checked(true, now());
+        known.circuit.retire(now());
+      }
       // Nobody would ever say that it is well again.
       if (known?.guarded.healthCheck && !guarded.healthCheck) circuit.checked(true, now());
       entries.set(guarded.name, { guarded, circuit });
@@ -74,8 +84,8 @@ export function breaker({ backends, now }: BreakerOptions): Breaker {
     mayAdmit: (backend) => circuitOf(backend)?.mayAdmit(now()) ?? false,
     forgo: (backend) => circuitOf(backend)?.forgo(),
     answers: (backend) => circuitOf(backend)?.answers(now()),
-    observe: (backend, ok) => circuitOf(backend)?.observe(ok, now()),
-    checked: (backend, healthy) => circuitOf(backend)?.checked(healthy, now()),
+    observe: (backend, ok, cause = unknown) => circuitOf(backend)?.observe(ok, now(), cause),
+    checked: (backend, healthy, unhealthy) => circuitOf(backend)?.checked(healthy, now(), unhealthy),
     up: (backend) => circuitOf(backend)?.isUp(now()) ?? false,
     retryAfterSeconds(names) {
       const at = now();

@@ -1,5 +1,6 @@
 // The circuit of one backend: closed while it does well, open while it is left alone, half-open while a few may try.
 import type { BreakerSettings } from "../config/config.ts";
+import type { BackendChange, Cause } from "./backend-change.ts";
 import { Window } from "./window.ts";
 
 export type BreakerState = "closed" | "open" | "half_open";
@@ -9,8 +10,18 @@ const longestOpen = 60;
 /** Failures further apart than this are not in a row. Longer than a backend that hangs takes to fail. */
 const inARowMillis = 900_000;
 
+/** What a health check says of a backend that it found down. */
+export interface Unhealthy {
+  readonly cause: Cause;
+  /** Checks that failed in a row. */
+  readonly failures: number;
+}
+
+const noFailures: Unhealthy = { cause: {}, failures: 0 };
+
 export class Circuit {
   readonly settings: BreakerSettings;
+  readonly #told: (change: BackendChange) => void;
   readonly #window: Window;
   #failures = 0;
   #failedAt = 0;
@@ -19,13 +30,20 @@ export class Circuit {
   #openUntil = 0;
   /** Of the present or last opening, seconds. */
   #openFor = 0;
+  /** When it opened first since it was closed. */
+  #openedAt = 0;
   #closedAt = Number.NEGATIVE_INFINITY;
   #trials = 0;
   #lastTrialAt = 0;
+  /** A trial was let through since it opened last. */
+  #isTried = false;
   #isSick = false;
+  #sickAt = 0;
 
-  constructor(settings: BreakerSettings) {
+  /** `told` hears of each change once, after it. */
+  constructor(settings: BreakerSettings, told: (change: BackendChange) => void) {
     this.settings = settings;
+    this.#told = told;
     this.#window = new Window(settings.window);
   }
 
@@ -63,6 +81,10 @@ export class Circuit {
     if (this.#isOpen) {
       this.#trials = Math.min(this.#trials + 1, this.settings.halfOpen);
       this.#lastTrialAt = at;
+      if (!this.#isTried) {
+        this.#isTried = true;
+        this.#told({ kind: "half_open" });
+      }
     }
     return true;
   }
@@ -77,12 +99,13 @@ export class Circuit {
     if (this.#isOpen && at >= this.#openUntil) this.#close(at);
   }
 
-  observe(ok: boolean, at: number): void {
+  /** `cause` is of a failure. */
+  observe(ok: boolean, at: number, cause: Cause): void {
     if (this.#isOpen) {
       // What was under way when it opened says nothing new.
       if (at < this.#openUntil) return;
       if (ok) this.#close(at);
-      else this.#open(at);
+      else this.#open(at, cause, this.#failures + 1);
       return;
     }
     this.#window.note(ok, at);
@@ -93,14 +116,35 @@ export class Circuit {
     this.#failures = at - this.#failedAt <= inARowMillis ? this.#failures + 1 : 1;
     this.#failedAt = at;
     const { failures, ratio, minRequests } = this.settings;
-    const inARow = failures > 0 && this.#failures >= failures;
-    if (inARow || (ratio > 0 && this.#window.exceeds(ratio, minRequests, at))) this.#open(at);
+    if (failures > 0 && this.#failures >= failures) this.#open(at, cause, this.#failures);
+    else if (ratio > 0) {
+      const ofWindow = this.#window.failures(ratio, minRequests, at);
+      if (ofWindow > 0) this.#open(at, cause, ofWindow);
+    }
   }
 
   /** A sick backend is down whatever its traffic said; one that is well again may be tried at once. */
-  checked(healthy: boolean, at: number): void {
+  checked(healthy: boolean, at: number, { cause, failures }: Unhealthy = noFailures): void {
+    const isNew = this.#isSick === healthy;
     this.#isSick = !healthy;
     if (healthy && this.#isOpen) this.#openUntil = Math.min(this.#openUntil, at);
+    if (!isNew) return;
+    if (healthy) this.#told({ kind: "up", seconds: (at - this.#sickAt) / 1000 });
+    else {
+      this.#sickAt = at;
+      this.#told({ kind: "down", cause, failures });
+    }
+  }
+
+  /** Sick as the circuit before it was, of which it was told. */
+  inherit(before: Circuit): void {
+    this.#isSick = before.#isSick;
+    this.#sickAt = before.#sickAt;
+  }
+
+  /** Its settings or its backend are others from now on: what it held against it is void. */
+  retire(at: number): void {
+    if (this.#isOpen) this.#close(at);
   }
 
   /** Milliseconds until a request may go there; 0 where one may, or where only a trial's end is waited for. */
@@ -109,14 +153,18 @@ export class Circuit {
   }
 
   /** Opened again soon after it closed, it stays open for twice as long as before. */
-  #open(at: number): void {
+  #open(at: number, cause: Cause, failures: number): void {
     const { openFor, window } = this.settings;
     const again = this.#isOpen || at - this.#closedAt < window * 1000;
     const longest = Math.max(longestOpen, openFor);
     this.#openFor = again && this.#openFor > 0 ? Math.min(this.#openFor * 2, longest) : openFor;
+    if (!this.#isOpen) this.#openedAt = at;
     this.#isOpen = true;
     this.#openUntil = at + this.#openFor * 1000;
     this.#trials = 0;
+    this.#isTried = false;
+    this.#failures = failures;
+    this.#told({ kind: "opened", cause, failures, seconds: this.#openFor });
   }
 
   #close(at: number): void {
@@ -125,5 +173,6 @@ export class Circuit {
     this.#failures = 0;
     this.#trials = 0;
     this.#window.clear();
+    this.#told({ kind: "closed", seconds: (at - this.#openedAt) / 1000 });
   }
 }

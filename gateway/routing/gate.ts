@@ -38,7 +38,7 @@ export function gate(breaker: Breaker, latency: Latency): LearningGate {
     answers: (target) => breaker.answers(nameOf(target)),
     learned(target, { ending, attempt, draft, isUpload }) {
       if (attempt?.result !== "abandoned" && speaksOfBackend(ending)) {
-        breaker.observe(nameOf(target), !(attempt?.reason && downReasons.has(attempt.reason)));
+        breaker.observe(nameOf(target), !(attempt?.reason && downReasons.has(attempt.reason)), attempt);
       } else breaker.forgo(nameOf(target));
       if (
         isUpload ||

@@ -1,6 +1,8 @@
 // Asks backends how they are, beside all traffic, and tells the breaker when that changes.
 import { Agent, request } from "undici";
 import type { Backend, HealthCheckSettings } from "../config/config.ts";
+import type { Cause } from "./backend-change.ts";
+import type { Unhealthy } from "./circuit.ts";
 
 /** A backend and the headers that the gateway sets on every request to it, flat. */
 export interface Checked {
@@ -17,8 +19,11 @@ export interface HealthChecks {
 
 export interface HealthChecksOptions {
   readonly checked: readonly Checked[];
-  /** Told when enough checks in a row have failed, and when enough have succeeded after a failure or the start. */
-  readonly verdict: (backend: string, healthy: boolean) => void;
+  /**
+   * Told when enough checks in a row have failed, how many and why the last one did, and when enough have succeeded
+   * after a failure or the start.
+   */
+  readonly verdict: (backend: string, healthy: boolean, unhealthy?: Unhealthy) => void;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -89,14 +94,14 @@ class Check {
 
   async run(): Promise<void> {
     const { settings, random } = this.#options;
-    const healthy = await this.#ask();
+    const found = await this.#ask();
     if (this.#isStopped) return;
-    if (healthy !== undefined) this.#judge(healthy);
+    if (found !== undefined) this.#judge(found);
     this.#next(settings.every * (0.9 + 0.2 * random()));
   }
 
-  /** `undefined` where the answer says nothing of its health. */
-  async #ask(): Promise<boolean | undefined> {
+  /** Why it is not well; `undefined` where the answer says nothing of its health. */
+  async #ask(): Promise<Cause | "well" | undefined> {
     const { one, settings } = this.#options;
     const signal = AbortSignal.timeout(settings.timeout * 1000);
     try {
@@ -106,26 +111,28 @@ class Check {
         signal,
       });
       await body.dump({ limit: bodyBytes, signal });
-      return this.#isHealthy(statusCode);
+      return this.#found(statusCode);
     } catch {
-      return false;
+      return { reason: signal.aborted ? "timeout" : "unreachable" };
     }
   }
 
   /** Its own address has to answer 2xx. The list of models is only a guess at what it answers: any word of it will do, but for an error of its own or a refusal of our key. */
-  #isHealthy(status: number): boolean | undefined {
+  #found(status: number): Cause | "well" | undefined {
     if (status === 429) return undefined;
-    if (status >= 200 && status < 300) return true;
-    if (this.#options.settings.path !== undefined || status >= 500) return false;
-    return !((status === 401 || status === 403) && this.#hasKey);
+    if (status >= 200 && status < 300) return "well";
+    const refusesKey = (status === 401 || status === 403) && this.#hasKey;
+    if (this.#options.settings.path === undefined && status < 500 && !refusesKey) return "well";
+    return { reason: refusesKey ? "upstream_auth" : "upstream_status", status };
   }
 
-  #judge(healthy: boolean): void {
+  #judge(found: Cause | "well"): void {
     const { one, settings, verdict } = this.#options;
-    if (!healthy) {
+    if (found !== "well") {
       this.#successes = 0;
       this.#failures += 1;
-      if (this.#failures === settings.unhealthy) verdict(one.backend.name, false);
+      const failures = this.#failures;
+      if (failures === settings.unhealthy) verdict(one.backend.name, false, { cause: found, failures });
       return;
     }
     this.#failures = 0;

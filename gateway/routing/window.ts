@@ -27,8 +27,8 @@ export class Window {
     counts[place] = (counts[place] ?? 0) + 1;
   }
 
-  /** Whether at least so many tries were made lately, and at least this share of them failed. */
-  exceeds(ratio: number, minimum: number, at: number): boolean {
+  /** How many failed lately, where at least so many were tried and at least this share of them failed; else 0. */
+  failures(ratio: number, minimum: number, at: number): number {
     const oldest = Math.floor(at / this.#sliceMillis) - slices + 1;
     let bad = 0;
     let all = 0;
@@ -37,7 +37,7 @@ export class Window {
       bad += this.#bad[place] ?? 0;
       all += (this.#bad[place] ?? 0) + (this.#good[place] ?? 0);
     }
-    return all >= minimum && bad >= ratio * all;
+    return all >= minimum && bad >= ratio * all ? bad : 0;
   }
 
   clear(): void {

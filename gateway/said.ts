@@ -1,0 +1,48 @@
+// The gateway's own lines about what changed around it, and how often one thing may be told.
+import type { Logger } from "../instrumentation/index.ts";
+import type { BackendChange, Cause } from "./routing/backend-change.ts";
+
+/** One line for each change of a backend; members of what is not known are left out. */
+export function sayBackend(log: Logger, backend: string, change: BackendChange): void {
+  switch (change.kind) {
+    case "opened": {
+      const { cause, failures, seconds } = change;
+      const members = { backend, breaker: "open", ...causeMembers(cause), failures, open_seconds: seconds };
+      log.warn(members, `backend ${backend} is left alone for ${seconds} s after ${times(failures)}${why(cause)}`);
+      return;
+    }
+    case "half_open":
+      log.debug({ backend, breaker: "half_open" }, `backend ${backend} is tried again`);
+      return;
+    case "closed": {
+      const open_seconds = rounded(change.seconds);
+      log.info(
+        { backend, breaker: "closed", open_seconds },
+        `backend ${backend} is asked again after ${open_seconds} s`,
+      );
+      return;
+    }
+    case "down": {
+      const { cause, failures } = change;
+      const members = { backend, up: false, ...causeMembers(cause), failures };
+      log.warn(members, `backend ${backend} is down by its health check: ${times(failures)}${why(cause)}`);
+      return;
+    }
+    case "up": {
+      const down_seconds = rounded(change.seconds);
+      log.info({ backend, up: true, down_seconds }, `backend ${backend} is up again after ${down_seconds} s`);
+    }
+  }
+}
+
+const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;
+
+const times = (failures: number): string => (failures === 1 ? "1 failure" : `${failures} failures`);
+
+const causeMembers = ({ reason, status }: Cause) => ({
+  ...(reason !== undefined && { reason }),
+  ...(status !== undefined && { status }),
+});
+
+const why = ({ reason, status }: Cause): string =>
+  reason === undefined ? "" : ` (the last: ${reason}${status === undefined ? "" : ` ${status}`})`;
