@@ -1,9 +1,8 @@
-// Sessions obey what other requests obey: breaker, queue, limits and budgets.
-import { expect, test } from "vitest";
+// Sessions obey what other requests obey, and give back what they hold: slots, limits and budgets.
+import { describe, expect, test } from "vitest";
 import { testConfig } from "../testing/harness.ts";
 import { keyRing } from "../testing/key-ring.ts";
-import { metricSamples, sumsBy } from "../testing/metrics-text.ts";
-import { model, type RealtimeScene, realtimeScene } from "../testing/realtime-scene.ts";
+import { model, type RealtimeScene, type RealtimeSceneOptions, realtimeScene } from "../testing/realtime-scene.ts";
 
 const done = (tokens: number) =>
   JSON.stringify({ type: "response.done", response: { usage: { input_tokens: 0, output_tokens: tokens } } });
@@ -14,10 +13,11 @@ const budget = { period: "day", usd: 0.0001, hard: true, softRatio: 0.8 } as con
 const limits = testConfig().rateLimits;
 
 /** Slots of the backend that are held, as the metrics tell. */
-async function active(stage: RealtimeScene) {
-  const text = await (await fetch(`${stage.tollgate.opsUrl}/metrics`)).text();
-  return sumsBy(metricSamples(text), "active_jobs_total", ["queue_name"])["backend:fake"] ?? 0;
-}
+const active = (stage: RealtimeScene) => stage.gauge("active_jobs_total");
+
+/** Places that sessions hold in the caller's limit of what is open at a time. */
+const open = async ({ tollgate }: RealtimeScene) =>
+  (await tollgate.allowance.standing()).find(({ rule }) => rule.counted === "streams")?.used;
 
 const oneSlot = { queue: { size: 0, timeout: 1 }, maxConcurrent: 1 };
 
@@ -41,15 +41,42 @@ test.each(["client closes", "client vanishes", "backend closes", "backend vanish
   },
 );
 
-test("failed dials open the breaker, which then refuses before any backend is asked", async () => {
-  await using stage = await realtimeScene({ upgrade: (_, socket) => socket.destroy() });
-  for (let i = 0; i < 5; i++) expect((await stage.knock()).status).toBe(502);
-  const refused = await stage.knock();
-  expect(refused.status).toBe(503);
-  expect(Number(refused.header("retry-after"))).toBeGreaterThan(0);
-  expect(stage.asked).toHaveLength(5);
-  await stage.tollgate.settled(6);
-  expect(stage.tollgate.exchanges.at(-1)).toMatchObject({ attempts: [], outcome: { reason: "no_backend_up" } });
+/** Ways in which a gateway ends a session, and the reason that stands in its record. */
+const ends: readonly (readonly [string, string, RealtimeSceneOptions, (stage: RealtimeScene) => Promise<void>])[] = [
+  ["is cut off as the gateway goes down", "shutting_down", {}, async ({ tollgate }) => tollgate.gateway.abort()],
+  [
+    "has had all its time",
+    "timeout",
+    { backend: { ...oneSlot, timeouts: { connect: 5, firstByte: 5, idle: 60, total: 0.2 } } },
+    async () => {},
+  ],
+  ["has used up its limit", "rate_limited", {}, async (stage) => (await stage.there()).socket.send(done(1_000))],
+];
+
+test.each(ends)("a session that %s gives back its slot and its place among what is open", async (_, why, more, end) => {
+  await using stage = await realtimeScene({
+    backend: oneSlot,
+    config: { rateLimits: { ...limits, outputTokens: 10, default: { concurrent: 1, tokensPerDay: 500 } } },
+    ...more,
+  });
+  const here = await stage.connect();
+  expect([await active(stage), await open(stage)]).toEqual([1, 1]);
+  await end(stage);
+  await here.closed;
+  await stage.tollgate.settled(1);
+  expect([await active(stage), await open(stage)]).toEqual([0, 0]);
+  expect((await stage.onlyExchange()).outcome).toMatchObject({ reason: why, status: 101 });
+});
+
+test("a session that is refused while another has the place gives nothing back, and gets it afterwards", async () => {
+  await using stage = await realtimeScene({ config: { rateLimits: { ...limits, default: { concurrent: 1 } } } });
+  const here = await stage.connect();
+  expect((await stage.knock()).status).toBe(429);
+  expect(await open(stage)).toBe(1);
+  here.socket.close(1000);
+  await stage.tollgate.settled(2);
+  await stage.connect();
+  expect(await open(stage)).toBe(1);
 });
 
 test("a session counts as a request, and one too many is told of the limit", async () => {
@@ -81,6 +108,37 @@ test("a session whose tokens are used up ends after the response, with an error 
     tokens: { output: 95 },
     outcome: { kind: "refused", reason: "rate_limited", status: 101 },
     attempts: [{ result: "abandoned", status: 101 }],
+  });
+});
+
+describe("responses that overlap", () => {
+  const created = JSON.stringify({ type: "response.created", response: {} });
+  const spending = async () => {
+    const stage = await realtimeScene({
+      config: { rateLimits: { ...limits, outputTokens: 10, default: { tokensPerDay: 100 } } },
+    });
+    const here = await stage.connect();
+    return { stage, here, there: await stage.there() };
+  };
+
+  test("are both heard to their end, and counted, before there is an end for want of room", async () => {
+    const { stage, here, there } = await spending();
+    await using _ = stage;
+    for (const event of [created, created, done(95), "still speaking", done(40)]) there.socket.send(event);
+    expect(await here.closed).toEqual({ code: 1013, reason: "token_limit" });
+    expect(here.texts.slice(0, 5)).toEqual([created, created, done(95), "still speaking", done(40)]);
+    expect(here.texts).toHaveLength(6);
+    const exchange = await stage.onlyExchange();
+    expect(exchange).toMatchObject({ tokens: { output: 135 }, outcome: { reason: "rate_limited" } });
+    expect((await stage.tollgate.allowance.standing()).map(({ used }) => used)).toEqual([135]);
+  });
+
+  test("do not keep a session open for ever", async () => {
+    const { stage, here, there } = await spending();
+    await using _ = stage;
+    for (const event of [created, created, done(95), created, done(40)]) there.socket.send(event);
+    expect(await here.closed).toEqual({ code: 1013, reason: "token_limit" });
+    expect((await stage.onlyExchange()).tokens).toEqual({ input: 0, output: 135 });
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { testConfig } from "../testing/harness.ts";
-import { metricSamples, sumsBy } from "../testing/metrics-text.ts";
+import { metricsOf, testConfig } from "../testing/harness.ts";
+import { sumsBy } from "../testing/metrics-text.ts";
 import { realtimeScene } from "../testing/realtime-scene.ts";
 import { expectSound } from "../testing/scene.ts";
 
@@ -17,7 +17,7 @@ describe("many sessions", () => {
       const here = await stage.connect();
       pairs.push({ here, there: await stage.there(i), way: ways[i % 6] });
     }
-    expect([stage.tollgate.gateway.open, await stage.openStreams()]).toEqual([count, count]);
+    expect([stage.tollgate.gateway.open, await stage.gauge("gateway_open_streams")]).toEqual([count, count]);
     for (const { here, there, way } of pairs) {
       there.socket.send("something on its way");
       here.socket.send("something on its way");
@@ -28,8 +28,11 @@ describe("many sessions", () => {
     }
     const ended = count - pairs.filter(({ way }) => way === undefined).length;
     await stage.tollgate.settled(ended);
-    expect([stage.tollgate.gateway.open, await stage.openStreams()]).toEqual([count - ended, count - ended]);
-    const text = await (await fetch(`${stage.tollgate.opsUrl}/metrics`)).text();
+    expect([stage.tollgate.gateway.open, await stage.gauge("gateway_open_streams")]).toEqual([
+      count - ended,
+      count - ended,
+    ]);
+    const samples = await metricsOf(stage.tollgate);
     await stage.tollgate.close();
 
     const exchanges = stage.tollgate.exchanges;
@@ -43,9 +46,7 @@ describe("many sessions", () => {
       broken_stream: 10,
       shutting_down: 10,
     });
-    expect(
-      sumsBy(metricSamples(text), "gateway_requests_total", ["operation", "outcome", "reason", "streamed"]),
-    ).toEqual({
+    expect(sumsBy(samples, "gateway_requests_total", ["operation", "outcome", "reason", "streamed"])).toEqual({
       "realtime completed ok true": 30,
       "realtime abandoned abandoned true": 10,
       "realtime failed broken_stream true": 10,

@@ -2,7 +2,8 @@ import { createServer, type Server } from "node:net";
 import { describe, expect, test } from "vitest";
 import { backendAt, startTollgate } from "../testing/harness.ts";
 import { rawRequest } from "../testing/raw-client.ts";
-import { handshake, model, realtimeScene, type Upgrade } from "../testing/realtime-scene.ts";
+import type { Upgrade } from "../testing/realtime-backend.ts";
+import { handshake, model, realtimeScene } from "../testing/realtime-scene.ts";
 
 /** A backend that answers an upgrade with these bytes, and ends. */
 const saying =

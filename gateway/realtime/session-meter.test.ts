@@ -37,7 +37,7 @@ describe("a session that goes through", () => {
     await using stage = await realtimeScene();
     const here = await stage.connect();
     const there = await stage.there();
-    expect(await stage.openStreams()).toBe(1);
+    expect(await stage.gauge("gateway_open_streams")).toBe(1);
     there.socket.send(JSON.stringify(created));
     await here.got(1);
     here.socket.send(JSON.stringify({ type: "response.create" }));
@@ -57,7 +57,7 @@ describe("a session that goes through", () => {
     await here.got(9);
     here.socket.close(1000);
     await stage.tollgate.settled(1);
-    expect(await stage.openStreams()).toBe(0);
+    expect(await stage.gauge("gateway_open_streams")).toBe(0);
 
     const exchange = await stage.onlyExchange();
     expect(exchange).toMatchObject({

@@ -3,6 +3,7 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { Writable } from "node:stream";
 import { expect } from "vitest";
 import type { Exchange, Exporter, SpanData } from "../../instrumentation/index.ts";
+import type { Allowance } from "../admission/allowance/allowance.ts";
 import { openAllowance } from "../admission/allowance/open.ts";
 import { forgetfulSpending } from "../admission/allowance/spending.ts";
 import { backend } from "../config/builtin.ts";
@@ -11,6 +12,7 @@ import { load } from "../config/load.ts";
 import { type Gateway, type GatewayOptions, gateway } from "../gateway.ts";
 import { instruments } from "../instruments.ts";
 import type { Surroundings } from "../surroundings.ts";
+import { type MetricSample, metricSamples } from "./metrics-text.ts";
 
 export interface Tollgate {
   /** Base URL for a client, with `/v1`. */
@@ -23,6 +25,9 @@ export interface Tollgate {
   readonly spans: readonly SpanData[];
   /** Every line of the log, as JSON text. */
   readonly lines: readonly string[];
+  readonly allowance: Allowance;
+  /** Its metrics as Prometheus text, until it is closed. */
+  scrape(): Promise<string>;
   /** The next exchange that this was not asked for yet. */
   nextExchange(): Promise<Exchange>;
   /** All exchanges, once there are at least so many. */
@@ -43,6 +48,12 @@ export const backendAt = (url: string, overrides: Partial<Backend> = {}): Backen
   ...overrides,
 });
 
+/** The same where the gateway may have no key for it. */
+export function backendWith(url: string, hasKey: boolean, overrides?: Partial<Backend>): Backend {
+  const { key, ...rest } = backendAt(url, overrides);
+  return { ...rest, ...(key !== undefined && hasKey && { key }) };
+}
+
 /** The embedded defaults on free ports, with what a test wants otherwise. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
   const loaded = load({ env: {}, cwd: "/nonexistent" });
@@ -57,6 +68,10 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     ...overrides,
   };
 }
+
+/** What its metrics say now. Not once it is closed. */
+export const metricsOf = async ({ scrape }: Pick<Tollgate, "scrape">): Promise<readonly MetricSample[]> =>
+  metricSamples(await scrape());
 
 const version = "0.0.0-test";
 
@@ -103,6 +118,8 @@ export async function startTollgate(
     exchanges,
     spans,
     lines,
+    allowance: allowance.allowance,
+    scrape: telemetry.scrape,
     async nextExchange() {
       const at = taken++;
       await expect.poll(() => exchanges.length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(at);

@@ -3,11 +3,11 @@ import { expect, vi } from "vitest";
 import type { Exchange } from "../../instrumentation/index.ts";
 import type { Backend, Config, RouteConfig } from "../config/config.ts";
 import { type FakeBackend, type FakeBackendOptions, fakeBackend } from "./fake-backend.ts";
-import { backendAt, startTollgate, type Tollgate } from "./harness.ts";
+import { backendWith, metricsOf, startTollgate, type Tollgate } from "./harness.ts";
 import type { Field } from "./http-wire.ts";
-import { type MetricSample, metricSamples } from "./metrics-text.ts";
+import type { MetricSample } from "./metrics-text.ts";
 import { type RawAnswer, type RawConnection, rawConnection, rawRequest, requestBytes } from "./raw-client.ts";
-import { expectSound } from "./scene.ts";
+import { expectSound, onlyExchangeOf } from "./scene.ts";
 import type { Answer } from "./turn.ts";
 
 export interface Place extends FakeBackendOptions {
@@ -62,14 +62,8 @@ export async function routedScene({ places, routes, config }: RoutedOptions): Pr
     const fake = await fakeBackend(options);
     fake.next(...script);
     fakes.set(name, fake);
-    const { key, ...rest } = backendAt(fake.origin, {
-      name,
-      models: [],
-      key: `sk-${name}`,
-      breaker: neverOpen,
-      ...backend,
-    });
-    backends.push({ ...rest, ...(key !== undefined && key !== "" && { key }) });
+    const more = { name, models: [], key: `sk-${name}`, breaker: neverOpen, ...backend };
+    backends.push(backendWith(fake.origin, more.key !== "", more));
     if (refuses) await fake.refuse();
   }
   const tollgate = await startTollgate({
@@ -107,18 +101,8 @@ export async function routedScene({ places, routes, config }: RoutedOptions): Pr
       expectSound(exchange);
       return exchange;
     },
-    async onlyExchange() {
-      await tollgate.settled(1);
-      await tollgate.close();
-      const [exchange, ...others] = tollgate.exchanges;
-      expect(others).toEqual([]);
-      if (exchange === undefined) throw new Error("no exchange was recorded");
-      expectSound(exchange);
-      return exchange;
-    },
-    async metrics() {
-      return metricSamples((await rawRequest(`${tollgate.opsUrl}/metrics`, { method: "GET" })).text);
-    },
+    onlyExchange: () => onlyExchangeOf(tollgate),
+    metrics: () => metricsOf(tollgate),
     async [Symbol.asyncDispose]() {
       await tollgate.close();
       for (const fake of fakes.values()) await fake.close();
@@ -126,7 +110,8 @@ export async function routedScene({ places, routes, config }: RoutedOptions): Pr
   };
 }
 
-const inFull = ({ targets, ...route }: RouteInWords): RouteConfig => ({
+/** A route as the config has it. */
+export const inFull = ({ targets, ...route }: RouteInWords): RouteConfig => ({
   strategy: "priority",
   retries: noRetries,
   ...route,

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Exchange } from "../../instrumentation/index.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { type FakeBackend, type FakeBackendOptions, fakeBackend } from "./fake-backend.ts";
-import { backendAt, startTollgate } from "./harness.ts";
+import { backendWith, startTollgate, type Tollgate } from "./harness.ts";
 import type { Field } from "./http-wire.ts";
 import { type RawAnswer, type RawRequest, rawRequest } from "./raw-client.ts";
 import type { Answer } from "./turn.ts";
@@ -21,7 +21,7 @@ export interface SceneOptions {
 
 export interface Scene extends AsyncDisposable {
   readonly backend: FakeBackend;
-  readonly tollgate: Awaited<ReturnType<typeof startTollgate>>;
+  readonly tollgate: Tollgate;
   /** The gateway's address for a path under `/v1`. */
   at(path: string): string;
   /** Sends one request and reads the whole answer. */
@@ -34,11 +34,10 @@ export interface Scene extends AsyncDisposable {
 
 /** Starts both. Disposing stops both and throws when the backend complains. */
 export async function scene(options: SceneOptions = {}): Promise<Scene> {
-  const { config, backend: more, keyless, fake, script = [], admitting } = options;
+  const { config, backend: more, keyless = false, fake, script = [], admitting } = options;
   const backend = await fakeBackend(fake);
   backend.next(...script);
-  const { key, ...rest } = backendAt(backend.origin, more);
-  const backends = [{ ...rest, ...(key !== undefined && keyless !== true && { key }) }];
+  const backends = [backendWith(backend.origin, !keyless, more)];
   const tollgate = await startTollgate({ ...config, backends }, admitting);
   const at = (path: string) => tollgate.url + path;
   return {
@@ -51,20 +50,23 @@ export async function scene(options: SceneOptions = {}): Promise<Scene> {
         headers: [["Content-Type", "application/json"], ...headers],
         body: typeof body === "string" ? body : JSON.stringify(body),
       }),
-    async onlyExchange() {
-      await tollgate.settled(1);
-      await tollgate.close();
-      const [exchange, ...others] = tollgate.exchanges;
-      expect(others).toEqual([]);
-      if (exchange === undefined) throw new Error("no exchange was recorded");
-      expectSound(exchange);
-      return exchange;
-    },
+    onlyExchange: () => onlyExchangeOf(tollgate),
     async [Symbol.asyncDispose]() {
       await tollgate.close();
       await backend.close();
     },
   };
+}
+
+/** Waits for the only exchange, stops the gateway, and makes sure that it was the only one, and is sound. */
+export async function onlyExchangeOf(tollgate: Tollgate): Promise<Exchange> {
+  await tollgate.settled(1);
+  await tollgate.close();
+  const [exchange, ...others] = tollgate.exchanges;
+  expect(others).toEqual([]);
+  if (exchange === undefined) throw new Error("no exchange was recorded");
+  expectSound(exchange);
+  return exchange;
 }
 
 /**
