@@ -86,7 +86,7 @@ export const failures = {
   token_limit: refused("rate_limited", 429, "rate_limit_exceeded", "Too many tokens for now.", 1),
   concurrency_limit: refused("rate_limited", 429, "rate_limit_exceeded", "Too many requests are open at a time.", 1),
   budget_exceeded: refused("budget", 402, "budget_exceeded", "The budget for this period is spent."),
-  unpriced_model: refused("budget", 402, "unpriced_model", "This model has no known price, so that a hard budget cannot allow it."),
+  unpriced_model: refused("budget", 402, "unpriced_model", "This model has no known price at every backend of its route, so that a hard budget cannot allow it; the gateway's operator can set one (prices)."),
   invalid_member: refused("invalid", 400, "invalid_value", "A member of the request body is not as it has to be."),
   key_conflict: refused("invalid", 409, "conflict", "This does not go with the key as it is."),
   keys_away: failed("internal", 503, "keys_unavailable", "critical", "The gateway cannot write its keys for now; its log says why.", 5),

@@ -152,7 +152,6 @@ export function forward(options: ForwardOptions): Forward {
 
   const answer = (sending: Sending): Promise<void> => {
     const { passage, taken } = sending;
-    passage.facts = taken.facts;
     passage.json = taken.json;
     const { receiver, req } = passage;
     if (receiver.operation !== "models" || req.method !== "GET") return send(sending);
@@ -174,6 +173,8 @@ export function forward(options: ForwardOptions): Forward {
       const identified = identify(sending);
       if (identified !== undefined) await identified;
       sending.taken = await takeIn(sending);
+      // Whatever becomes of it, its record says what it asked for.
+      sending.passage.facts = sending.taken.facts;
       const permitting = permit(sending);
       if (permitting !== undefined) await permitting;
       const found = lookUp(sending);

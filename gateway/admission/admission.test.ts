@@ -25,6 +25,17 @@ async function guarded(options: Parameters<typeof scene>[0] = {}) {
 }
 
 describe("the record", () => {
+  test("of a refused request says what it asked for", async () => {
+    const { stage, keys } = await guarded();
+    await using _ = stage;
+    const key = bearer(keys.add("few", { models: ["gpt-9"] }));
+    const got = await stage.post("/chat/completions", chatRequest(model, { stream: true, user: "eve" }), [key]);
+    expect([got.status, code(got)]).toEqual([403, "model_not_allowed"]);
+    const exchange = await stage.onlyExchange();
+    expect(exchange).toMatchObject({ model: { requested: model }, streamed: true, caller: { user: "eve" } });
+    expect(exchange.outcome).toMatchObject({ kind: "refused", reason: "auth" });
+  });
+
   test("names the key and its user, whom the body does not override", async () => {
     const { stage, keys } = await guarded({ script: [completion] });
     await using _ = stage;

@@ -5,14 +5,13 @@ import type { Sending } from "../sending.ts";
 import type { Entry } from "./entry.ts";
 
 /** The answer carries what is this request's own (id, limits), and how old it is in seconds (RFC 9111 §5.1). */
-export function replay({ options, passage, taken, corsHeaders }: Sending, entry: Entry): void {
+export function replay({ options, passage, corsHeaders }: Sending, entry: Entry): void {
   const { clock } = options.surroundings;
   const { draft, res } = passage;
   const { body, ends, finish, storedAt } = entry;
   draft.enter("overhead", clock.now());
   draft.cache = "hit";
   draft.responseBytes = body.length;
-  passage.facts = taken.facts;
   passage.replayed = entry;
   passage.closesWith({ kind: "completed", status: 200, finish });
   const age = Math.max(0, Math.floor((clock.wall() - storedAt) / 1000));
