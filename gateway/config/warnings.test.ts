@@ -39,6 +39,18 @@ backends:
     expect(two('"gpt-*"', "gpt-4o")).toEqual([]);
   });
 
+  it("tell of no pattern that a route brings to the backend", () => {
+    const routed = (model: string) =>
+      warned(`
+backends:
+  - { name: one, baseUrl: "http://127.0.0.1:1/v1", models: ["gpt-*"] }
+  - { name: two, baseUrl: "http://127.0.0.1:2/v1", models: ["gpt-4*"] }
+routes:
+  - { model: "${model}", targets: [{ backend: one }, { backend: two }] }`);
+    expect(routed("gpt-4*")).toEqual([]);
+    expect(routed("gpt-4o")).toHaveLength(1);
+  });
+
   it("tell of a key that would cross the network in the clear", () => {
     const to = (url: string) =>
       warned(`backends: [{ name: far, key: "\${K}", models: ["*"], baseUrl: "${url}" }]`, { K: "k" });

@@ -65,12 +65,18 @@ function looseTokens({ jwt }: Config): string[] {
 const isNear = (host: string) =>
   /^(localhost|\[::1\]|127\..*|10\..*|192\.168\..*|172\.(1[6-9]|2\d|3[01])\..*|[^.]+|.*\.(local|internal))$/.test(host);
 
-/** Models that an earlier backend takes away. An exact name goes before every pattern, an earlier backend before a later. */
-function shadowed({ backends }: Config): string[] {
+/**
+ * Models that an earlier backend takes away. An exact name goes before every pattern, an earlier backend before a later,
+ * and a route before them all.
+ */
+function shadowed({ backends, routes }: Config): string[] {
   const found: string[] = [];
   backends.forEach((backend, index) => {
     const earlier = backends.slice(0, index);
-    const lost = backend.models.filter((model) => earlier.some((before) => takes(before, model)));
+    const own = routes.filter(({ targets }) => targets.some((target) => target.backend === backend.name));
+    const lost = backend.models.filter(
+      (model) => earlier.some((before) => takes(before, model)) && !own.some((route) => covers(route.model, model)),
+    );
     if (lost.length === 0) return;
     const by = earlier.filter((before) => lost.some((model) => takes(before, model))).map(({ name }) => name);
     found.push(
