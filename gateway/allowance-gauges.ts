@@ -64,12 +64,13 @@ export function allowanceGauges(
   };
 }
 
-/** Counts what fails in sharing; gives what brings the gauges of limits and budgets up to date, as far as it can be known. */
+/** Counts what fails in sharing, tells when it is possible again; gives what brings the gauges of limits and budgets up to date, as far as it can be known. */
 export function watchedAllowance(
   cells: Registry,
   { labels }: Pick<Config, "labels">,
   { allowance, sharing }: OpenAllowance,
   failed: (part: string, error: unknown) => void,
+  back: () => void = () => {},
 ): () => Promise<void> {
   const set = allowanceGauges(cells, labels.maxKeys, (label) =>
     cells.counter("gateway_label_overflow_total", { label }).add(1),
@@ -84,6 +85,7 @@ export function watchedAllowance(
         cells.counter("gateway_shared_state_errors_total", { effect }).add(1);
         if (effect === "disconnected") failed("redis", error);
       },
+      connected: back,
     });
   }
   return async () => {

@@ -30,7 +30,7 @@ import { backendGauges } from "./backend-gauges.ts";
 import type { Config } from "./config/config.ts";
 import { named } from "./named.ts";
 import { queueMeter } from "./queue-meter.ts";
-import { sayBackend } from "./said.ts";
+import { sayBackend, saysOfRedis } from "./said.ts";
 import type { Clock } from "./surroundings.ts";
 import type { BackendState, Telemetry } from "./telemetry.ts";
 
@@ -82,7 +82,10 @@ export async function instruments({
     "cache",
     "redis",
   ];
-  const troubles = countedTroubles(cells, stages, (stage, error) => say.complain(stage, error));
+  const troubles = countedTroubles(cells, stages, (stage, error) => {
+    if (stage === "redis") shared.away(error);
+    else say.complain(stage, error);
+  });
   const reportFor = (exporter: string): LossReport => {
     cells.zero("gateway_events_lost_total", { exporter, reason: "export_failed" });
     return {
@@ -93,6 +96,7 @@ export async function instruments({
 
   const output = logOutput({ destination: stdout, settings: config.log, report: reportFor("log") });
   const say = complaints(logger({ output, settings: config.log, now: clock.wall }), clock.now);
+  const shared = saysOfRedis(say.logger, config.redis?.onFailure ?? "allow", clock.now);
   const otlp = sink ? undefined : otlpSettings(config.otel);
   const spanSink = sink ?? (otlp && (await traceSink({ otlp, version, report: reportFor("spans") })));
   const watcher =
@@ -147,7 +151,7 @@ export async function instruments({
   cells.gauge("gateway_open_streams").pull(() => openStreams);
   let readBackends: () => readonly BackendState[] = () => [];
   const backends = backendGauges(cells);
-  const standing = open && watchedAllowance(cells, config, open, troubles.exporterFailed);
+  const standing = open && watchedAllowance(cells, config, open, troubles.exporterFailed, shared.back);
 
   return {
     logger: say.logger,

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { keysCommand } from "./admission/keys/command.ts";
 import { json } from "./testing/answers.ts";
 import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
+import { metricSamples, sumsBy } from "./testing/metrics-text.ts";
 import { type Gateway, gatewayProcess, program } from "./testing/program.ts";
 import { rawRequest } from "./testing/raw-client.ts";
 import { noRedis, type RedisServer, redisServer } from "./testing/redis.ts";
@@ -156,6 +157,33 @@ facts(
     expect(await ask(gateway, undefined)).toBe("missing_api_key");
   },
 );
+
+facts("that Redis goes away, and that it is back, is one line each, and an orderly end is none", async () => {
+  await using gateway = await gatewayProcess(machine());
+  const said = () =>
+    gateway
+      .lines()
+      .filter((line) => "shared_state" in line || line.stage === "redis")
+      .map(({ level, shared_state, away_seconds, msg }) => [level, shared_state, typeof away_seconds, msg]);
+  await server.kill();
+  await gateway.line({ shared_state: "away" });
+  // It was tried again and again meanwhile.
+  const errors = async () => {
+    const headers = [["Authorization", "Bearer let-me-in"]] as const;
+    const { text } = await rawRequest(`${gateway.opsUrl}/metrics`, { method: "GET", headers });
+    return sumsBy(metricSamples(text), "gateway_exporter_errors_total", ["exporter"]).redis;
+  };
+  await vi.waitFor(async () => expect(await errors()).toBeGreaterThan(3), patience);
+  await server.start();
+  const { msg } = await gateway.line({ shared_state: "back" });
+  expect(msg).toMatch(/^Redis is back after [\d.]+ s$/);
+  gateway.signal("SIGTERM");
+  expect((await gateway.ended()).code).toBe(0);
+  expect(said()).toEqual([
+    ["warn", "away", "undefined", "Redis is away; what has limits passes, and is counted when it is back"],
+    ["info", "back", "number", msg],
+  ]);
+});
 
 facts("a gateway that started without Redis stays closed although Redis holds no keys", async () => {
   await server.kill();

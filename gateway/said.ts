@@ -1,5 +1,6 @@
-// The gateway's own lines about what changed around it, and how often one thing may be told.
+// The gateway's own lines about what changes around it: backends, and the Redis that is shared.
 import type { Logger } from "../instrumentation/index.ts";
+import { type Presence, presence } from "./presence.ts";
 import type { BackendChange, Cause } from "./routing/backend-change.ts";
 
 /** One line for each change of a backend; members of what is not known are left out. */
@@ -34,6 +35,21 @@ export function sayBackend(log: Logger, backend: string, change: BackendChange):
     }
   }
 }
+
+/** One line when the shared Redis is away, and one when it is back. */
+export const saysOfRedis = (log: Logger, onFailure: "allow" | "refuse", now: () => number): Presence =>
+  presence({
+    now,
+    gone(err, silent) {
+      const meanwhile =
+        onFailure === "allow" ? "passes, and is counted when it is back" : "is refused until it is back";
+      log.warn({ err, shared_state: "away", silent }, `Redis is away; what has limits ${meanwhile}`);
+    },
+    returned(seconds) {
+      const away_seconds = rounded(seconds);
+      log.info({ shared_state: "back", away_seconds }, `Redis is back after ${away_seconds} s`);
+    },
+  });
 
 const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 

@@ -46,6 +46,9 @@ export async function openAllowance({ config, clock, uuid, store, failed }: Open
     for (const watcher of watchers) watcher.troubled(effect, error);
   };
   const through = redis({ url, failed: (error) => troubled("disconnected", error) });
+  through.onConnected(() => {
+    for (const watcher of watchers) watcher.connected?.();
+  });
   const ledger = redisLedger({ redis: through, gateway: uuid(), wall, onFailure, watch: { troubled } });
   await through.ready(patienceMillis);
   const own = allowance({
