@@ -12,6 +12,8 @@ export interface SessionMeter {
   readonly answering: boolean;
   /** Responses that are done. */
   readonly answered: number;
+  /** The model, as the session names it. */
+  readonly served: string | undefined;
   findings(): Findings;
 }
 
@@ -64,6 +66,9 @@ export function sessionMeter(draft: ExchangeDraft, now: () => number): SessionMe
     },
     get answered() {
       return done;
+    },
+    get served() {
+      return served;
     },
     findings() {
       const media: Media | undefined = audioSeconds === undefined ? undefined : { audioSeconds };

@@ -71,7 +71,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     const [first] = route?.targets ?? [];
     if (route === undefined || first === undefined) throw noRoute(model, fleet);
     const { wall } = surroundings.clock;
-    const ask = sessionAsk(draft.opening.id, identity, model, route, setting, wall);
+    const ask = sessionAsk(draft.opening.id, identity, query, route, setting, wall);
     reservation = (await options.allowance?.reserve(ask)) ?? unlimited;
     leaving.signal.throwIfAborted();
     const { timeouts } = first;
@@ -94,7 +94,8 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     const model = draft.requestedModel;
     const spent = (why: GatewayError) =>
       conversation.stop(outcomeOf(why.kind, why.message, 101), why.kind, lastWord(why, draft.opening.id));
-    const metered = spending({ reservation, meter, model, target, setting, options, spent });
+    const { openedAt } = draft.opening;
+    const metered = spending({ reservation, meter, model, target, setting, options, openedAt, spent });
     const conversation = relay({
       client,
       backend: there,

@@ -1,20 +1,27 @@
 // What a session spends: asked for when it opens, charged after each response, and its end when there is no more.
 import type { Ask, Reservation } from "../admission/allowance/allowance.ts";
 import type { Identity } from "../admission/identity.ts";
-import { errorBody, GatewayError } from "../errors.ts";
+import { errorBody, type FailureKind, failures, GatewayError } from "../errors.ts";
 import type { Route, Target } from "../routing/route.ts";
 import type { ForwardOptions, Setting } from "../sending.ts";
 import type { SessionMeter } from "./session-meter.ts";
 
-/** What the session and its first response may use: as much as any response that sets no maximum. */
+/** What a session is taken to use that names its model only once it is open; it is charged by the one that it names. */
+const unnamed = { conversation: "gpt-realtime", transcription: "gpt-4o-transcribe" };
+
+/**
+ * What the session and its first response may use: as much as any response that sets no maximum. `query` is the
+ * address' own; `wall` gives Unix milliseconds.
+ */
 export function sessionAsk(
   id: string,
   identity: Identity,
-  model: string | undefined,
+  query: URLSearchParams,
   route: Route,
   { quotes, fleet }: Setting,
   wall: () => number,
 ): Ask {
+  const model = query.get("model") || undefined;
   const { outputTokens } = fleet.config.rateLimits;
   return {
     id,
@@ -23,8 +30,9 @@ export function sessionAsk(
     lasting: true,
     estimatedTokens: outputTokens,
     get estimatedNanoUsd() {
-      const targets = route.targets.map((target) => pricedAt(target, model));
-      return quotes({ operation: "realtime", model: model ?? "", targets, input: 0, output: outputTokens }, wall());
+      const named = model ?? unnamed[query.get("intent") === "transcription" ? "transcription" : "conversation"];
+      const targets = route.targets.map((target) => pricedAt(target, named));
+      return quotes({ operation: "realtime", model: named, targets, input: 0, output: outputTokens }, wall());
     },
   };
 }
@@ -42,13 +50,25 @@ export interface SpendingOptions {
   readonly target: Target;
   readonly setting: Setting;
   readonly options: ForwardOptions;
+  /** Unix milliseconds; the record is priced as of then. */
+  readonly openedAt: number;
   /** There is no more for another response; told between two of them. */
   readonly spent: (why: GatewayError) => void;
 }
 
 /** Gives what is to be called after each message of the backend. */
-export function spending({ reservation, meter, model, target, setting, options, spent }: SpendingOptions): () => void {
+export function spending({
+  reservation,
+  meter,
+  model,
+  target,
+  setting,
+  options,
+  openedAt,
+  spent,
+}: SpendingOptions): () => void {
   let answered = 0;
+  let served: string | undefined;
   let why: GatewayError | undefined;
   const refuse = (error: unknown) => {
     if (!(error instanceof GatewayError)) options.observers.failed(error);
@@ -58,19 +78,19 @@ export function spending({ reservation, meter, model, target, setting, options, 
     if (isLast) spent(why);
   };
   return () => {
-    if (meter.answered === answered) {
-      return;
-    }
+    // A model without a price is found out when it is named, before anything is used.
+    if (meter.answered === answered && meter.served === served) return;
     answered = meter.answered;
+    served = meter.served;
     const { tokens, media } = meter.findings();
     const [input, output] = [tokens?.input ?? 0, tokens?.output ?? 0];
     const targets = [pricedAt(target, model)];
     try {
       const nanoUsd = setting.quotes(
-        { operation: "realtime", model: model ?? "", targets, input, output, media, tokens },
-        options.surroundings.clock.wall(),
+        { operation: "realtime", model: model ?? "", served, targets, input, output, media, tokens },
+        openedAt,
       );
-      const charged = reservation.charge({ tokens: input + output, nanoUsd: Math.ceil(nanoUsd ?? 0) });
+      const charged = reservation.charge({ tokens: input + output, nanoUsd });
       if (charged instanceof Promise) charged.then(() => why && !meter.answering && spent(why), refuse);
       else if (why && !meter.answering) spent(why);
     } catch (error) {
@@ -81,14 +101,16 @@ export function spending({ reservation, meter, model, target, setting, options, 
 
 /** What the client is told before the close, as the realtime API tells of errors. */
 export function lastWord({ kind }: GatewayError, id: string): { readonly event: string; readonly code: number } {
-  const message =
-    kind === "budget_exceeded"
-      ? "The budget has no room for another response."
-      : "The limit has no room for another response.";
-  const { error } = JSON.parse(errorBody(kind, message));
+  const { error } = JSON.parse(errorBody(kind, words[kind] ?? failures[kind].message));
   return {
     event: JSON.stringify({ type: "error", event_id: `event_${id}`, error: { ...error, event_id: null } }),
     // Policy violation, or try again later (RFC 6455 §7.4.1, and the codes that IANA keeps).
-    code: kind === "budget_exceeded" ? 1008 : 1013,
+    code: failures[kind].reason === "budget" ? 1008 : 1013,
   };
 }
+
+/** Where what is said of a request says nothing of a session. */
+const words: Partial<Record<FailureKind, string>> = {
+  budget_exceeded: "The budget has no room for another response.",
+  token_limit: "The limit has no room for another response.",
+};

@@ -396,3 +396,20 @@ test("what is charged in steps counts at once, whether there is room or not, and
   held.settle(sampleExchange({ id: wanted.id, tokens: { input: 0, output: 95 } }));
   expect(await used()).toBe(95);
 });
+
+test("a step without a price counts its tokens, and is too much for a hard budget alone", async () => {
+  const step = async (hard: boolean) => {
+    const own = opened({ limits: { default: { tokensPerDay: 100 } }, budgets: [budget({ hard })] });
+    const held = await own.reserve(ask(keyed("k"), { lasting: true, estimatedNanoUsd: 500 }));
+    held.charge({ tokens: 5, nanoUsd: 300 });
+    let kind = "";
+    try {
+      held.charge({ tokens: 8, nanoUsd: undefined });
+    } catch (error) {
+      kind = error instanceof GatewayError ? error.kind : String(error);
+    }
+    return [kind, ...(await own.standing()).map(({ used }) => used)];
+  };
+  expect(await step(true)).toEqual(["unpriced_model", 18, 800]);
+  expect(await step(false)).toEqual(["", 18, 800]);
+});

@@ -24,7 +24,7 @@ async function session(at: Sharer, reserved: number) {
   const id = randomUUID();
   const held: Reservation = await at.reserve(reserved, id, true);
   return {
-    charge: async (nanoUsd: number) => held.charge({ tokens: 0, nanoUsd }),
+    charge: async (nanoUsd: number | undefined) => held.charge({ tokens: 0, nanoUsd }),
     end: (nanoUsd: number) => held.settle(costing(id, nanoUsd)),
   };
 }
@@ -108,6 +108,14 @@ facts.each(["refuse", "allow"] as const)(
     expect(await here.spent()).toBe(75 + 9);
   },
 );
+
+facts("a step without a price is too much for a hard budget, and what was priced before it counts", async () => {
+  await using here = await gateway();
+  const one = await session(here, 100);
+  await one.charge(40);
+  expect(await outcome(one.charge(undefined))).toBe("unpriced_model");
+  expect(await here.spent()).toBe(140);
+});
 
 facts("a step that is under way when the gateway closes counts", async () => {
   await using there = await gateway();

@@ -20,6 +20,8 @@ interface QuoteRequest {
   readonly operation: Operation;
   /** As the client names it. */
   readonly model: string;
+  /** As the answer names it, where it does already. */
+  readonly served?: string | undefined;
   readonly targets: readonly QuoteTarget[];
   readonly input: number;
   readonly output: number;
@@ -49,12 +51,12 @@ export function quotes(rules: readonly PriceRule[]): Quotes {
 
 /** The exchange as it would be, had it gone well and used what is estimated. */
 function imagined(request: QuoteRequest, target: QuoteTarget, at: number): Exchange {
-  const { operation, model, input, output, media, tokens = { input, output } } = request;
+  const { operation, model, served, input, output, media, tokens = { input, output } } = request;
   return {
     ...blank,
     openedAt: at,
     operation,
-    model: { requested: model },
+    model: { requested: model, ...(served !== undefined && { served }) },
     tokens,
     attempts: [{ ...target, spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" }],
     ...(media !== undefined && { media }),

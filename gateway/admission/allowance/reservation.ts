@@ -1,5 +1,6 @@
 // One request's reservation: counted once, in steps or at its end, whatever becomes of the ledger meanwhile.
 import type { Exchange } from "../../../instrumentation/index.ts";
+import { GatewayError } from "../../errors.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { rateHeaders } from "./rate-headers.ts";
 import { neverSent, realUse } from "./real-use.ts";
@@ -11,14 +12,20 @@ export interface Reservation {
   readonly headers: readonly string[];
   /**
    * Counts what was used so far, all in all, while the reservation stands for what is still to come. Throws (rejects
-   * with) the GatewayError of the limit or budget that has no room left, or limits_away; what was used is counted all
-   * the same, once, however it ends.
+   * with) the GatewayError of the limit or budget that has no room left, unpriced_model where a hard budget cannot know
+   * what it cost, or limits_away; what was used is counted all the same, once, however it ends.
    */
-  charge(used: Amounts): void | Promise<void>;
+  charge(used: Used): void | Promise<void>;
   /** Puts real usage in the place of the estimate. The exporter does this by itself; a second call does nothing. */
   settle(exchange: Exchange): void;
   /** The request never reached a backend: gives everything back. A second call does nothing. */
   release(): void;
+}
+
+/** `undefined` where no price is known. */
+export interface Used {
+  readonly tokens: number;
+  readonly nanoUsd: number | undefined;
 }
 
 /** For whoever has no limit and no budget. */
@@ -38,6 +45,10 @@ export interface ReservedBy {
   end(reserved: Reserved): boolean;
   /** Told of a step that takes time; gives it back. */
   charging(step: Promise<void>): Promise<void>;
+}
+
+function unpriced(): never {
+  throw new GatewayError("unpriced_model");
 }
 
 const nothing: Amounts = { tokens: 0, nanoUsd: 0 };
@@ -77,7 +88,15 @@ export class Reserved implements Reservation {
     return rateHeaders(this.#holding.rules, this.#used, this.at);
   }
 
-  charge(used: Amounts): void | Promise<void> {
+  charge({ tokens, nanoUsd }: Used): void | Promise<void> {
+    const step = this.#charge({ tokens, nanoUsd: nanoUsd ?? this.#charged.nanoUsd });
+    const { rules } = this.#holding;
+    if (nanoUsd !== undefined || !rules.some(({ counted, enforced }) => counted === "money" && enforced)) return step;
+    if (step !== undefined) return step.then(unpriced);
+    unpriced();
+  }
+
+  #charge(used: Amounts): void | Promise<void> {
     const rules = this.#holding.rules.filter(({ counted }) => counted === "tokens" || counted === "money");
     const more = less(used, this.#charged);
     if (rules.length === 0 || (more.tokens === 0 && more.nanoUsd === 0)) return;
