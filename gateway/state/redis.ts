@@ -1,5 +1,6 @@
 // The connection to a Redis that several gateways share: refuses at once while it is away, and comes back by itself.
 import { createClient, RESP_TYPES, type RedisArgument } from "@redis/client";
+import { within } from "../within.ts";
 
 export interface RedisOptions {
   /** `redis://` or `rediss://`, with user, password and database where they are needed. May hold a secret: never print it. */
@@ -28,7 +29,7 @@ export interface Redis {
   onConnected(told: () => void): void;
   /** Resolves once there is a connection, or after so many milliseconds without one. */
   ready(millis: number): Promise<boolean>;
-  /** Waits for the answers that are due, and ends. */
+  /** Waits for the answers that are due, as long as for any, and ends. */
   close(): Promise<void>;
 }
 
@@ -87,21 +88,36 @@ export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOp
     client = made;
     made.on("error", (error: unknown) => lose(made, error));
     made.on("end", () => lose(made, new RedisAway("Redis closed the connection.")));
+    // Its greeting is an answer that is due.
+    let owed = 0;
+    const met = () => {
+      due -= owed;
+      silent = 0;
+    };
+    made.on("connect", () => {
+      if (made !== client) return made.destroy();
+      owed = 1;
+      due += 1;
+    });
     made.connect().then(
       () => {
+        met();
         if (made !== client) return;
         open = true;
         wait = firstWaitMillis;
         for (const told of listeners) told();
         becameReady();
       },
-      (error: unknown) => lose(made, error),
+      (error: unknown) => {
+        met();
+        lose(made, error);
+      },
     );
   };
 
   const look = setInterval(() => {
     silent = due > 0 ? silent + 1 : 0;
-    if (client && open && silent > looks) {
+    if (client && silent > looks) {
       lose(client, new RedisAway(`Redis gave no answer for ${stalledMillis} ms.`));
     }
   }, stalledMillis / looks);
@@ -165,11 +181,12 @@ export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOp
       clearTimeout(retry);
       clearInterval(look);
       const last = client;
-      if (last === undefined) return;
-      if (open) await last.close().catch(() => {});
+      const wasOpen = open;
       client = undefined;
       open = false;
-      if (last.isOpen) last.destroy();
+      if (last === undefined) return;
+      if (wasOpen) await within(stalledMillis / 1_000, last.close()).catch(() => {});
+      last.destroy();
     },
   };
 }
