@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { keysApi } from "./admission/keys/api.ts";
 import type { Keys } from "./admission/keys/keys.ts";
+import type { ClientAddress } from "./caller.ts";
 import { type CountedOptions, counted } from "./counted.ts";
 import type { Doors } from "./doors.ts";
 import { GatewayError } from "./errors.ts";
@@ -15,6 +16,7 @@ export interface AppOptions extends CountedOptions {
   readonly health: () => HealthAnswer;
   /** Managed by `/api/keys`, which is not there without. */
   readonly keys?: Keys | undefined;
+  readonly clientAddress: ClientAddress;
   /** Unix milliseconds. */
   readonly wall: () => number;
   /** Told when a part of the gateway failed, by its name. */
@@ -22,7 +24,7 @@ export interface AppOptions extends CountedOptions {
 }
 
 /** Builds the app of the API port. */
-export function app({ doors, health, now, served, keys, wall, troubled }: AppOptions): Hono<Bindings> {
+export function app({ doors, health, now, served, keys, clientAddress, wall, troubled }: AppOptions): Hono<Bindings> {
   const hono = new Hono<Bindings>();
 
   const count = counted({ now, served });
@@ -57,7 +59,7 @@ export function app({ doors, health, now, served, keys, wall, troubled }: AppOpt
   );
   if (keys !== undefined) {
     const failed = (error: unknown) => troubled("keys", error);
-    keysApi(hono, count, { keys, doors, wall, failed });
+    keysApi(hono, count, { keys, doors, clientAddress, wall, failed });
   }
   hono.all("*", notForwarded);
   return hono;

@@ -9,7 +9,7 @@ import type { KeyRing } from "./admission/identify.ts";
 import type { Keys } from "./admission/keys/keys.ts";
 import { app } from "./app.ts";
 import { ResponseCache } from "./cache/cache.ts";
-import { clientAddress } from "./caller.ts";
+import { type ClientAddress, clientAddress } from "./caller.ts";
 import type { Config } from "./config/config.ts";
 import { doors } from "./doors.ts";
 import { type Fleet, fleet } from "./fleet.ts";
@@ -159,6 +159,7 @@ export async function gateway({
   const shared = {
     doors: () => setting.doors,
     health: () => healthOf(false),
+    clientAddress: ((req) => setting.clientAddress(req)) satisfies ClientAddress,
     now: clock.now,
     served: telemetry.httpServed,
   };
@@ -208,10 +209,11 @@ export async function gateway({
     },
     reload(next) {
       const before = setting;
+      // First, as it may throw; then all stays as it was.
+      cache.configure(next);
       guard.follow(next.backends);
       waiting.follow(next.backends);
       allowance?.allowance.configure(settingsOf(next));
-      cache.configure(next);
       setting = makeSetting(next, before);
       checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);

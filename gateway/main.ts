@@ -3,6 +3,7 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
 import { redisIds } from "./admission/bound-ids-redis.ts";
+import type { KeyEvent } from "./admission/keys/key-event.ts";
 import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
 import { mayHoldKeys } from "./admission/keys/sqlite-store.ts";
 import { banner } from "./banner.ts";
@@ -16,6 +17,7 @@ import { type Demo, demo } from "./demo/demo.ts";
 import { exit } from "./exit.ts";
 import { type Gateway, gateway } from "./gateway.ts";
 import { type Instruments, instruments } from "./instruments.ts";
+import { sayKey } from "./said.ts";
 import { startFaults } from "./start-faults.ts";
 import { lateDatabase } from "./state/late-database.ts";
 import { lateIds, lateSpending } from "./state/late-stores.ts";
@@ -82,7 +84,8 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     const { clock, fillRandom } = surroundings;
     const failed = (error: unknown) => telemetry.troubled("keys", error);
     const warn = (sentence: string) => logger.warn(sentence);
-    callers = await openKeys({ config, redis: shared, now: clock.wall, fillRandom, failed, warn });
+    const told = (event: KeyEvent) => sayKey(logger, event);
+    callers = await openKeys({ config, redis: shared, now: clock.wall, fillRandom, failed, warn, told });
     const { keys } = callers;
     // Only now is it known whether Redis holds any.
     const open = openDoor(config, { hasCallerKeys: keys.any || config.jwt.length > 0 });

@@ -1,5 +1,6 @@
-// The gateway's own lines about what changes around it: backends, and the Redis that is shared.
+// The gateway's own lines about what changes around it: backends, the Redis that is shared, and keys.
 import type { Logger } from "../instrumentation/index.ts";
+import type { KeyEvent } from "./admission/keys/key-event.ts";
 import { type Presence, presence } from "./presence.ts";
 import type { BackendChange, Cause } from "./routing/backend-change.ts";
 
@@ -50,6 +51,22 @@ export const saysOfRedis = (log: Logger, onFailure: "allow" | "refuse", now: () 
       log.info({ shared_state: "back", away_seconds }, `Redis is back after ${away_seconds} s`);
     },
   });
+
+/** The audit of keys: what was done, to which, and by whom. */
+export function sayKey(log: Logger, { action, id, label, changed, by }: KeyEvent): void {
+  const whom = by === undefined ? "store" : by.door;
+  const from = by?.address === undefined ? "" : ` from ${by.address}`;
+  const how = by === undefined ? "seen in the store" : `by the admin API${from}`;
+  const members = {
+    audit: `key_${action}`,
+    key_id: id,
+    key_label: label,
+    ...(changed && { changed }),
+    by: whom,
+    ...(by?.address !== undefined && { client_address: by.address }),
+  };
+  log.info(members, `key ${label} was ${action}, ${how}`);
+}
 
 const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 

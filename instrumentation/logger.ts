@@ -49,7 +49,7 @@ function safeArguments(args: readonly unknown[]): Parameters<LogFn> {
 
 const maxDepth = 5;
 /** Ids of our own: long, hexadecimal, and no secret. */
-const ids: ReadonlySet<string> = new Set(["id", "trace_id", "span_id", "revision"]);
+const ids: ReadonlySet<string> = new Set(["id", "key_id", "trace_id", "span_id", "revision"]);
 const secretName =
   /api[_-]?key|secret|passw(?:or)?d|passphrase|credential|authorization|cookie|token$|private[_-]?key|^dsn$|^key$/i;
 

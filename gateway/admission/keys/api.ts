@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Hono } from "hono";
+import type { ClientAddress } from "../../caller.ts";
 import type { counted } from "../../counted.ts";
 import type { Doors } from "../../doors.ts";
 import { GatewayError } from "../../errors.ts";
@@ -9,14 +10,17 @@ import { reply, replyError } from "../../reply.ts";
 import type { Bindings } from "../../server.ts";
 import type { Key } from "../identity.ts";
 import { described } from "./described.ts";
+import { AlreadyRevoked, DeclaredInConfig } from "./immutable.ts";
 import { readJson } from "./json-body.ts";
+import type { KeyActor } from "./key-event.ts";
 import { LabelTaken } from "./key-store.ts";
-import { AlreadyRevoked, DeclaredInConfig, type Keys } from "./keys.ts";
+import type { Keys } from "./keys.ts";
 import { type Fault, readChange, readNewKey, readRotation } from "./wanted.ts";
 
 export interface KeysApiOptions {
   readonly keys: Keys;
   readonly doors: () => Pick<Doors, "admitKeeper">;
+  readonly clientAddress: ClientAddress;
   /** Unix milliseconds. */
   readonly wall: () => number;
   /** Told why keys could not be written. */
@@ -42,8 +46,12 @@ type Table = Readonly<Record<string, Readonly<Record<string, Handle>>>>;
 
 /** Adds the routes. Errors are in OpenAI's shape and name the member; nothing but `create` and `rotate` shows a secret. */
 export function keysApi(hono: Hono<Bindings>, count: ReturnType<typeof counted>, options: KeysApiOptions): void {
-  const { keys, doors, wall, failed } = options;
+  const { keys, doors, clientAddress, wall, failed } = options;
   const shown = (key: Key) => described(key, keys.isDeclared(key.id), wall());
+  const by = (incoming: IncomingMessage): KeyActor => {
+    const address = clientAddress(incoming);
+    return { door: "admin_api", ...(address !== undefined && { address }) };
+  };
   const found = <T>(one: T | undefined): T => {
     if (one === undefined) throw new GatewayError("unknown_id", "There is no key with this id.");
     return one;
@@ -54,7 +62,7 @@ export function keysApi(hono: Hono<Bindings>, count: ReturnType<typeof counted>,
       async POST({ incoming }) {
         const read = readNewKey(await readJson(incoming), wall());
         if ("fault" in read) throw invalid(read.fault);
-        const { key, secret } = await keys.create(read.wanted);
+        const { key, secret } = await keys.create(read.wanted, by(incoming));
         return { status: 201, body: { ...shown(key), secret } };
       },
     },
@@ -63,17 +71,17 @@ export function keysApi(hono: Hono<Bindings>, count: ReturnType<typeof counted>,
       async PATCH({ incoming, id }) {
         const read = readChange(await readJson(incoming), wall());
         if ("fault" in read) throw invalid(read.fault);
-        return { status: 200, body: shown(found(await keys.change(id, read.change))) };
+        return { status: 200, body: shown(found(await keys.change(id, read.change, by(incoming)))) };
       },
     },
     "/api/keys/{id}/revoke": {
-      POST: async ({ id }) => ({ status: 200, body: shown(found(await keys.revoke(id))) }),
+      POST: async ({ incoming, id }) => ({ status: 200, body: shown(found(await keys.revoke(id, by(incoming)))) }),
     },
     "/api/keys/{id}/rotate": {
       async POST({ incoming, id }) {
         const read = readRotation((await readJson(incoming, { mayBeEmpty: true })) ?? {});
         if ("fault" in read) throw invalid(read.fault);
-        const { key, secret } = found(await keys.rotate(id, read.graceSeconds));
+        const { key, secret } = found(await keys.rotate(id, read.graceSeconds, by(incoming)));
         return { status: 200, body: { ...shown(key), secret } };
       },
     },

@@ -12,11 +12,12 @@ import type { Key } from "../identity.ts";
 import { type KeysArguments, readArguments } from "./arguments.ts";
 import { copyKeys } from "./copy-keys.ts";
 import { described, timeText } from "./described.ts";
+import { AlreadyRevoked, DeclaredInConfig } from "./immutable.ts";
 import { NoPrompt } from "./key-options.ts";
 import { keySheet } from "./key-sheet.ts";
 import { LabelTaken } from "./key-store.ts";
 import { keyTable } from "./key-table.ts";
-import { AlreadyRevoked, DeclaredInConfig, type Keys, keys } from "./keys.ts";
+import { type Keys, keys } from "./keys.ts";
 import { redisStore } from "./redis-store.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 

@@ -4,6 +4,9 @@ import type { FillRandom } from "../../../instrumentation/index.ts";
 import type { KeyRing } from "../identify.ts";
 import type { Key } from "../identity.ts";
 import type { DeclaredKey } from "./declared-key.ts";
+import { AlreadyRevoked, DeclaredInConfig } from "./immutable.ts";
+import { KeyAudit } from "./key-audit.ts";
+import type { KeyActor, KeyEvent } from "./key-event.ts";
 import { type KeyStore, LabelTaken, type StoredKey, type StoredSecret } from "./key-store.ts";
 import { newKeyId, newSecret, secretHash } from "./secret.ts";
 
@@ -19,23 +22,10 @@ interface Made {
   readonly secret: string;
 }
 
-/** A key that the configuration declares is changed there alone. */
-export class DeclaredInConfig extends Error {
-  constructor(label: string) {
-    super(`The key '${label}' is declared in the configuration; change it there.`);
-    this.name = "DeclaredInConfig";
-  }
-}
-
-/** A revoked key stays revoked. */
-export class AlreadyRevoked extends Error {
-  constructor(label: string) {
-    super(`The key '${label}' is revoked, which is for good; make a new one.`);
-    this.name = "AlreadyRevoked";
-  }
-}
-
-/** What changes keys rejects with what the store rejects with where that is out of reach; nothing has changed then. */
+/**
+ * What changes keys rejects with what the store rejects with where that is out of reach; nothing has changed then. `by`
+ * is for the audit.
+ */
 export interface Keys extends KeyRing {
   /**
    * True from the first key on, whatever its state, and until the process ends: a gateway that asks for keys never
@@ -52,20 +42,20 @@ export interface Keys extends KeyRing {
   /** Whether the configuration declares it. */
   isDeclared(id: string): boolean;
   /** Rejects with LabelTaken. */
-  create(wanted: NewKey): Promise<Made>;
+  create(wanted: NewKey, by?: KeyActor): Promise<Made>;
   /**
    * By what a function makes of the key as it stands in the store, where one is given. Rejects with LabelTaken,
    * AlreadyRevoked, DeclaredInConfig, and with what that function throws. `undefined` where there is no such key, here
    * and below.
    */
-  change(id: string, change: KeyChange | ((key: Key) => KeyChange)): Promise<Key | undefined>;
+  change(id: string, change: KeyChange | ((key: Key) => KeyChange), by?: KeyActor): Promise<Key | undefined>;
   /** For good; once revoked, it keeps its first time. Rejects with DeclaredInConfig. */
-  revoke(id: string): Promise<Key | undefined>;
+  revoke(id: string, by?: KeyActor): Promise<Key | undefined>;
   /**
    * A new secret for the same key; the old one stops at once, or after `graceSeconds`. Without grace those that were
    * still good from a rotation before stop as well. Rejects with AlreadyRevoked, DeclaredInConfig.
    */
-  rotate(id: string, graceSeconds?: number): Promise<Made | undefined>;
+  rotate(id: string, graceSeconds?: number, by?: KeyActor): Promise<Made | undefined>;
 }
 
 export interface OpenKeys extends Keys {
@@ -88,6 +78,8 @@ export interface KeysOptions {
    * it a store that cannot be read is an error.
    */
   readonly unread?: (error: unknown) => void;
+  /** Told of each change once, whoever made it, from the first look at the store on; it may not throw. */
+  readonly told?: (event: KeyEvent) => void;
 }
 
 interface Way {
@@ -101,13 +93,15 @@ const keptSecrets = 9;
 
 /** Opens the keys of a store. Rejects where they cannot be read: who cannot tell keys apart must not let anyone in. */
 export async function keys(options: KeysOptions): Promise<OpenKeys> {
-  const { store, now, fillRandom, declared = [], asks = false, unread: tellUnread } = options;
+  const { store, now, fillRandom, declared = [], asks = false, unread: tellUnread, told = () => {} } = options;
   const known = new Map<string, StoredKey>();
   const ways = new Map<string, Way>();
   let fromConfig: readonly DeclaredKey[] = [];
   let revision = 0;
   let any = asks;
   let unread = false;
+  let hasRead = false;
+  const audit = new KeyAudit(told);
 
   const forget = ({ key, secrets }: StoredKey) => {
     for (const { hash } of secrets) if (ways.get(hash)?.key.id === key.id) ways.delete(hash);
@@ -138,14 +132,31 @@ export async function keys(options: KeysOptions): Promise<OpenKeys> {
   const refresh = async () => {
     const changes = await store.changes(revision);
     revision = changes.revision;
-    for (const stored of changes.keys) keep(stored);
+    for (const stored of changes.keys) {
+      const before = known.get(stored.key.id);
+      keep(stored);
+      if (hasRead) audit.seen(before, stored);
+    }
+    hasRead = true;
     unread = false;
   };
-  const update = async (id: string, change: (stored: StoredKey) => StoredKey): Promise<Key | undefined> => {
+  const update = async (
+    id: string,
+    change: (stored: StoredKey) => StoredKey,
+    by: KeyActor | undefined,
+  ): Promise<Key | undefined> => {
     const one = fromConfig.find(({ key }) => key.id === id);
     if (one !== undefined) throw new DeclaredInConfig(one.key.label);
-    const stored = await store.update(id, change);
-    if (stored !== undefined) keep(stored);
+    const stored = await audit.ours(id, by, async () => {
+      let before: StoredKey | undefined;
+      const after = await store.update(id, (found) => {
+        before = found;
+        return change(found);
+      });
+      if (after === undefined) return undefined;
+      keep(after);
+      return { before, after };
+    });
     return stored?.key;
   };
   const wholeNow = () => Math.round(now());
@@ -181,35 +192,43 @@ export async function keys(options: KeysOptions): Promise<OpenKeys> {
         .sort((a, b) => a.createdAt - b.createdAt || (a.label < b.label ? -1 : 1)),
     ],
     isDeclared,
-    async create(wanted) {
+    async create(wanted, by) {
       ownLabel(wanted.label);
       const secret = newSecret(fillRandom);
       const bare = { grants: [], limits: {}, budgets: [], priority: 0 };
       const key: Key = { ...bare, ...wanted, id: newKeyId(fillRandom), createdAt: wholeNow() };
       const stored = { key, secrets: [{ hash: secretHash(secret) }] };
-      await store.add(stored);
-      keep(stored);
+      await audit.ours(key.id, by, async () => {
+        await store.add(stored);
+        keep(stored);
+        return { after: stored };
+      });
       return { key, secret };
     },
-    change: (id, change) =>
-      update(id, ({ key, secrets }) => {
-        if (key.revokedAt !== undefined) throw new AlreadyRevoked(key.label);
-        const said = typeof change === "function" ? change(key) : change;
-        if (said.label !== undefined) ownLabel(said.label);
-        return { key: withoutAbsent({ ...key, ...said }), secrets };
-      }),
-    revoke: (id) =>
-      update(id, ({ key, secrets }) => ({ key: { ...key, revokedAt: key.revokedAt ?? wholeNow() }, secrets })),
-    async rotate(id, graceSeconds = 0) {
+    change: (id, change, by) =>
+      update(
+        id,
+        ({ key, secrets }) => {
+          if (key.revokedAt !== undefined) throw new AlreadyRevoked(key.label);
+          const said = typeof change === "function" ? change(key) : change;
+          if (said.label !== undefined) ownLabel(said.label);
+          return { key: withoutAbsent({ ...key, ...said }), secrets };
+        },
+        by,
+      ),
+    revoke: (id, by) =>
+      update(id, ({ key, secrets }) => ({ key: { ...key, revokedAt: key.revokedAt ?? wholeNow() }, secrets }), by),
+    async rotate(id, graceSeconds = 0, by) {
       const secret = newSecret(fillRandom);
-      const key = await update(id, (stored) => {
+      const again = (stored: StoredKey): StoredKey => {
         if (stored.key.revokedAt !== undefined) throw new AlreadyRevoked(stored.key.label);
         const until = wholeNow() + graceSeconds * 1_000;
         const old = stored.secrets
           .map((one) => ({ hash: one.hash, until: Math.min(one.until ?? until, until) }))
           .slice(0, keptSecrets);
         return { key: stored.key, secrets: [{ hash: secretHash(secret) }, ...old] };
-      });
+      };
+      const key = await update(id, again, by);
       return key && { key, secret };
     },
     refresh,

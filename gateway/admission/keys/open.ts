@@ -3,6 +3,7 @@ import type { FillRandom } from "../../../instrumentation/index.ts";
 import type { Config } from "../../config/config.ts";
 import type { Redis } from "../../state/redis.ts";
 import { copyKeys } from "./copy-keys.ts";
+import type { KeyEvent } from "./key-event.ts";
 import { keys, type OpenKeys } from "./keys.ts";
 import { redisStore } from "./redis-store.ts";
 import { holdsKeys, sqliteStore } from "./sqlite-store.ts";
@@ -18,6 +19,8 @@ export interface OpenKeysOptions {
   readonly failed: (error: unknown) => void;
   /** Told what became of keys in the data folder where Redis is the place of keys; a sentence. */
   readonly warn: (sentence: string) => void;
+  /** Told of each change of a key once, whoever made it. */
+  readonly told?: (event: KeyEvent) => void;
 }
 
 export interface FollowedKeys {
@@ -36,7 +39,7 @@ const patienceMillis = 1_000;
  * whose keys are not declared in the configuration get `keys_away` until Redis was read.
  */
 export async function openKeys(options: OpenKeysOptions): Promise<FollowedKeys> {
-  const { config, redis, now, fillRandom, failed, warn } = options;
+  const { config, redis, now, fillRandom, failed, warn, told } = options;
   const { dataDir, keys: declared } = config;
   const file = sqliteStore(dataDir);
   const store = redis === undefined ? file : redisStore(redis);
@@ -58,7 +61,15 @@ export async function openKeys(options: OpenKeysOptions): Promise<FollowedKeys> 
     if (isThere) await copy();
     // Who had keys in the folder means to ask for them, whatever Redis holds.
     const asks = redis !== undefined && holdsKeys(dataDir);
-    opened = await keys({ store, now, fillRandom, declared, asks, ...(!isThere && { unread: tell }) });
+    opened = await keys({
+      store,
+      now,
+      fillRandom,
+      declared,
+      asks,
+      ...(!isThere && { unread: tell }),
+      ...(told && { told }),
+    });
   } catch (error) {
     file.close();
     throw error;

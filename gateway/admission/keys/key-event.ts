@@ -1,0 +1,47 @@
+// What became of a key, for the audit: told from what it was before and what it is now, and never with a secret.
+import { isDeepStrictEqual } from "node:util";
+import type { StoredKey } from "./key-store.ts";
+
+/** Who changed it, where that is known. */
+export interface KeyActor {
+  readonly door: "admin_api";
+  readonly address?: string;
+}
+
+export type KeyAction = "created" | "changed" | "rotated" | "revoked";
+
+export interface KeyEvent {
+  readonly action: KeyAction;
+  readonly id: string;
+  /** As it is now. */
+  readonly label: string;
+  /** Which of its members changed; what they hold is not told. */
+  readonly changed?: readonly string[];
+  /** Absent where the change was seen in the store: another process made it. */
+  readonly by?: KeyActor;
+}
+
+/** One for each thing that was done; none where nothing differs. */
+export function keyEvents(before: StoredKey | undefined, after: StoredKey, by?: KeyActor): readonly KeyEvent[] {
+  const { id, label, revokedAt } = after.key;
+  const event = (action: KeyAction): KeyEvent => ({ action, id, label, ...(by !== undefined && { by }) });
+  const events: KeyEvent[] = [];
+  if (before === undefined) events.push(event("created"));
+  else {
+    const changed = changedMembers(before.key, after.key);
+    if (changed.length > 0) events.push({ ...event("changed"), changed });
+    if (before.secrets[0]?.hash !== after.secrets[0]?.hash) events.push(event("rotated"));
+  }
+  if (revokedAt !== undefined && before?.key.revokedAt === undefined) events.push(event("revoked"));
+  return events;
+}
+
+function changedMembers(before: object, after: object): string[] {
+  const [then, now] = [asWritten(before), asWritten(after)];
+  const names = new Set([...Object.keys(then), ...Object.keys(now)]);
+  names.delete("revokedAt");
+  return [...names].filter((name) => !isDeepStrictEqual(then[name], now[name]));
+}
+
+/** In a store there is nothing that is there and `undefined`. */
+const asWritten = (key: object): Readonly<Record<string, unknown>> => JSON.parse(JSON.stringify(key));
