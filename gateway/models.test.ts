@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Backend, Config } from "./config/config.ts";
 import { answer, answerBy, errorAnswer, hangUp, json, raw, silence } from "./testing/answers.ts";
 import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
-import { backendAt, startTollgate, type Tollgate } from "./testing/harness.ts";
+import { backendAt, startTollgate, type Tollgate, testConfig } from "./testing/harness.ts";
 import type { Field } from "./testing/http-wire.ts";
 import { rawConnection, rawRequest, requestBytes } from "./testing/raw-client.ts";
 import { expectSound } from "./testing/scene.ts";
@@ -164,6 +164,43 @@ test("where no backend gives a list and the config has no names, the failure is 
   const got = await stage.ask();
   expect([got.status, got.json()]).toMatchObject([502, { error: { code: "backend_unreachable" } }]);
   expect((await stage.tollgate.nextExchange()).attempts).toHaveLength(2);
+});
+
+test("it stands in no queue, heeds no breaker, and is one request, however many backends are asked", async () => {
+  const oneSlot = { maxConcurrent: 1, queue: { size: 0, timeout: 1 } };
+  const breaker = { failures: 1, ratio: 0, minRequests: 1, window: 60, openFor: 60, halfOpen: 1 };
+  const byPath = (chat: Answer) =>
+    answerBy(({ request }) => (request.target.endsWith("/models") ? listOf("a-model") : chat));
+  const { rateLimits } = testConfig();
+  await using all = await several(
+    [
+      [byPath(silence), oneSlot],
+      [byPath(errorAnswer(500, "down")), { breaker }],
+    ],
+    { rateLimits: { ...rateLimits, default: { requestsPerMinute: 9 } } },
+  );
+  const chat = (model: string) => ({
+    headers: [["Content-Type", "application/json"]] as const,
+    body: JSON.stringify({ model, messages: [] }),
+  });
+  const url = `${all.tollgate.url}/chat/completions`;
+  const connection = await rawConnection(url);
+  await connection.send(requestBytes(url, chat("b0-x")));
+  await all.backends[0]?.request(0);
+  expect((await rawRequest(url, chat("b1-x"))).status).toBe(500);
+  // The one has no slot left, and the other is left alone.
+  expect((await rawRequest(url, chat("b0-x"))).json()).toMatchObject({ error: { code: "queue_full" } });
+  expect((await rawRequest(url, chat("b1-x"))).json()).toMatchObject({ error: { code: "no_backend_up" } });
+  await all.tollgate.settled(3);
+  const [before] = await all.tollgate.allowance.standing();
+  const got = await all.ask();
+  expect(got.status).toBe(200);
+  expect(all.backends.map(({ received }) => received.at(-1)?.target)).toEqual(["/v1/models", "/v1/models"]);
+  await all.tollgate.settled(4);
+  const [after] = await all.tollgate.allowance.standing();
+  // The chat that failed, the one that is under way, and the list.
+  expect([before?.used, after?.used]).toEqual([2, 3]);
+  connection.reset();
 });
 
 test("a client that leaves while lists are waited for is abandoned, and the backends are let go", async () => {
