@@ -9,6 +9,8 @@ import { metricSamples, sumsBy } from "../testing/metrics-text.ts";
 import { chatCompletion, chatEvents, chatRequest, withoutUsageChunk } from "../testing/payloads.ts";
 import { rawConnection, rawRequest, requestBytes } from "../testing/raw-client.ts";
 import { expectSound, type Scene, scene } from "../testing/scene.ts";
+import { ResponseCache } from "./cache.ts";
+import type { Entry } from "./entry.ts";
 
 const model = "gpt-4o-mini";
 const usage = { input: 1_000, output: 500 };
@@ -356,4 +358,21 @@ test("a reload keeps what is kept; another system prompt, or no cache any more, 
   expect((await ask(stage)).exchange.cache).toBe("bypass");
   gateway.reload(base);
   expect((await ask(stage)).cache).toBe("miss");
+});
+
+test("a store that cannot be opened leaves the cache as it was", () => {
+  const cache = new ResponseCache({ config: { cache: cacheSettings }, wall: () => 0, failed: () => undefined });
+  const entry: Entry = {
+    storedAt: 0,
+    headers: [],
+    body: Buffer.from("{}"),
+    ends: [],
+    finish: "stop",
+    saved: { backend: "fake", provider: "openai", seconds: 1 },
+  };
+  cache.write("key", entry);
+  const redis = { url: "redis://127.0.0.1/cache", onFailure: "allow" as const };
+  expect(() => cache.configure({ cache: { ...cacheSettings, ttl: 1, store: "redis" }, redis })).toThrow();
+  expect(cache.settings).toEqual(cacheSettings);
+  expect(cache.read("key")).toMatchObject({ finish: "stop" });
 });

@@ -34,14 +34,18 @@ export class ResponseCache {
     return this.#settings;
   }
 
-  /** Takes on settings. What is kept stays, unless there is to be no cache any more, or another store. */
+  /**
+   * Takes on settings. What is kept stays, unless there is to be no cache any more, or another store. Throws where that
+   * cannot be opened, and is as it was.
+   */
   configure({ cache: settings, redis }: CacheConfig): void {
-    const isOther = settings?.store !== this.#settings?.store;
+    if (settings?.store !== this.#settings?.store) {
+      const opened = settings && this.#opened(settings, redis?.url);
+      this.#store?.close().catch(this.options.failed);
+      this.#store = opened;
+    }
     this.#settings = settings;
-    if (isOther) this.#drop();
-    if (settings === undefined) return;
-    this.#store ??= this.#opened(settings, redis?.url);
-    this.#store.resize(settings.maxBytes);
+    if (settings !== undefined) this.#store?.resize(settings.maxBytes);
   }
 
   /** Throws, or rejects, where the store is away. What is no answer is told of, and is none. */
@@ -88,10 +92,5 @@ export class ResponseCache {
       redis: redis({ url, failed }),
       maxEntryBytes: () => this.#settings?.maxEntryBytes ?? maxEntryBytes,
     });
-  }
-
-  #drop(): void {
-    this.#store?.close().catch(this.options.failed);
-    this.#store = undefined;
   }
 }

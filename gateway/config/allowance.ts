@@ -26,9 +26,25 @@ export function redisSettings({ shape, variables, secret, complain }: Assembly):
   const { url: source, onFailure } = shape.redis;
   const url = variables.REDIS_URL ?? (source === undefined ? undefined : secret(source, ["redis", "url"]));
   if (url === undefined) return undefined;
-  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
-    complain(["redis", "url"], "must be a redis:// or rediss:// address, such as redis://127.0.0.1:6379");
-    return undefined;
+  const fault = faultIn(url);
+  if (fault === undefined) return { url, onFailure };
+  complain(["redis", "url"], fault);
+  return undefined;
+}
+
+/** What is wrong with an address, in words that show nothing of it; the client of Redis would throw at each of these. */
+function faultIn(address: string): string | undefined {
+  if (!URL.canParse(address) || !/^rediss?:\/\//i.test(address)) {
+    return "must be a redis:// or rediss:// address, such as redis://127.0.0.1:6379";
   }
-  return { url, onFailure };
+  const { pathname, username, password } = new URL(address);
+  if (!/^(?:\/\d*)?$/.test(pathname)) {
+    return "may have only the number of a database after its host, such as redis://127.0.0.1:6379/2";
+  }
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return "has a % in its user or password that stands for no character; write a % itself as %25";
+  }
+  return undefined;
 }
