@@ -95,6 +95,13 @@ facts("a key made at one gateway opens the other, and revoked there is refused h
   await vi.waitFor(async () => expect(await ask(one, other.secret)).toBe(200), soon);
   await keys(["revoke", "by-command"]);
   await vi.waitFor(async () => expect(await ask(two, other.secret)).toBe("revoked_api_key"), soon);
+  // Each tells of what was done at the other as of something seen, and of its own as its own.
+  const audit = (gateway: Gateway) =>
+    gateway.lines().flatMap(({ audit, key_label, by }) => (audit === undefined ? [] : [`${audit} ${key_label} ${by}`]));
+  await Promise.all([one, two].map((gateway) => gateway.line({ audit: "key_revoked", key_label: "by-command" })));
+  const byCommand = ["key_created by-command store", "key_revoked by-command store"];
+  expect(audit(one)).toEqual(["key_created ci admin_api", "key_revoked ci store", ...byCommand]);
+  expect(audit(two)).toEqual(["key_created ci store", "key_revoked ci admin_api", ...byCommand]);
   // Nothing of them is on any machine.
   expect([readdirSync(one.folder), readdirSync(two.folder)]).toEqual([["config.yaml"], ["config.yaml"]]);
 });

@@ -18,7 +18,7 @@ export interface LearningGate extends Gate {
   noneUp(targets: readonly Target[]): GatewayError;
 }
 
-export interface Tried {
+interface Tried {
   readonly ending: Ending;
   readonly attempt: OpenAttempt | undefined;
   readonly draft: ExchangeDraft;

@@ -8,7 +8,7 @@ export interface KeyActor {
   readonly address?: string;
 }
 
-export type KeyAction = "created" | "changed" | "rotated" | "revoked";
+type KeyAction = "created" | "changed" | "rotated" | "revoked";
 
 export interface KeyEvent {
   readonly action: KeyAction;
