@@ -140,7 +140,7 @@ describe("what is written often", () => {
     expect(spending.read("a", 1)).toBe(0);
     spending.prune(5);
     expect(readdirSync(folder)).toEqual([]);
-    spending.write([{ id: "a", start: 1, used: 42 }]);
+    spending.add([{ id: "a", start: 1, used: 42 }]);
     expect(spending.read("a", 1)).toBe(42);
     late.close();
     const again = lateDatabase(data);
@@ -153,7 +153,7 @@ describe("what is written often", () => {
     const spending = lateSpending(late);
     expect(spending.read("a", 1)).toBe(0);
     const other = lateDatabase(folder);
-    lateSpending(other).write([{ id: "a", start: 1, used: 7 }]);
+    lateSpending(other).add([{ id: "a", start: 1, used: 7 }]);
     other.close();
     expect(spending.read("a", 1)).toBe(7);
     late.close();

@@ -15,9 +15,9 @@ export function lateSpending(database: LateDatabase): SpendingStore {
   };
   return {
     read: (id, start) => found()?.read(id, start) ?? 0,
-    write(rows) {
+    add(rows) {
       store ??= sqliteSpending(database.make());
-      store.write(rows);
+      return store.add(rows);
     },
     prune: (before) => found()?.prune(before),
   };

@@ -48,18 +48,38 @@ export class PeriodCounter implements Counter {
   readonly id: string;
   readonly start: number;
   readonly end: number;
-  spent: number;
+  /** What is written down of it is among it. */
+  isRead = false;
+  #spent = 0;
+  #written = 0;
   #held = 0;
 
-  constructor({ id, period }: Rule, start: number, spent: number) {
+  constructor({ id, period }: Rule, start: number) {
     this.id = id;
     this.start = start;
     this.end = period === "minute" || period === "now" ? Number.POSITIVE_INFINITY : periodEnd(period, start);
-    this.spent = spent;
   }
 
   used(): number {
-    return this.spent + this.#held;
+    return this.#spent + this.#held;
+  }
+
+  /** What was spent here and is not written down. */
+  get unwritten(): number {
+    return this.#spent - this.#written;
+  }
+
+  /** Told what is written down: by all, and before this counter was there. */
+  read(total: number): void {
+    this.#spent = total + this.unwritten;
+    this.#written = total;
+    this.isRead = true;
+  }
+
+  /** Told that all is written down, and what that makes. */
+  wrote(total: number): void {
+    this.#written = this.#spent;
+    this.read(total);
   }
 
   hold(amount: number): void {
@@ -68,7 +88,7 @@ export class PeriodCounter implements Counter {
 
   settle(held: number, real: number): void {
     this.#held -= held;
-    this.spent += real;
+    this.#spent += real;
   }
 
   waitFor(_amount: number, _limit: number, now: number): number {

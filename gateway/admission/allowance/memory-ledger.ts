@@ -31,9 +31,12 @@ class MemoryLedger implements Ledger {
   readonly #store: SpendingStore;
   readonly #failed: (error: unknown) => void;
   readonly #writeMillis: number;
+  readonly #retryMillis: number;
   readonly #counters = new Map<string, Counter>();
   readonly #unwritten = new Set<PeriodCounter>();
   #writing: NodeJS.Timeout | undefined = undefined;
+  /** A store that failed is not asked again before, Unix milliseconds: each time may take a while. */
+  #readFrom = 0;
   readonly #sweeping: NodeJS.Timeout;
 
   constructor({ wall, store, failed = () => {}, writeMillis = 100 }: MemoryLedgerOptions) {
@@ -41,6 +44,7 @@ class MemoryLedger implements Ledger {
     this.#store = store;
     this.#failed = failed;
     this.#writeMillis = writeMillis;
+    this.#retryMillis = 10 * writeMillis;
     this.#sweeping = setInterval(() => this.#sweep(), sweepMillis).unref();
   }
 
@@ -116,25 +120,19 @@ class MemoryLedger implements Ledger {
 
   #counter(rule: Rule, now: number): Counter {
     const found = this.#counters.get(rule.id);
-    if (found !== undefined && !(found instanceof PeriodCounter && now >= found.end)) return found;
-    const made = this.#newCounter(rule, now);
-    this.#counters.set(rule.id, made);
-    return made;
+    const counter =
+      found === undefined || (found instanceof PeriodCounter && now >= found.end) ? newCounter(rule, now) : found;
+    if (counter !== found) this.#counters.set(rule.id, counter);
+    if (counter instanceof PeriodCounter && !counter.isRead && now >= this.#readFrom) this.#read(counter, now);
+    return counter;
   }
 
-  #newCounter(rule: Rule, now: number): Counter {
-    if (rule.period === "minute") return new MinuteCounter();
-    if (rule.period === "now") return new OpenCounter();
-    const start = periodStart(rule.period, now);
-    return new PeriodCounter(rule, start, this.#read(rule.id, start));
-  }
-
-  #read(id: string, start: number): number {
+  #read(counter: PeriodCounter, now: number): void {
     try {
-      return this.#store.read(id, start);
+      counter.read(this.#store.read(counter.id, counter.start));
     } catch (error) {
+      this.#readFrom = now + this.#retryMillis;
       this.#failed(error);
-      return 0;
     }
   }
 
@@ -146,13 +144,15 @@ class MemoryLedger implements Ledger {
   #writeNow(): void {
     this.#writing = undefined;
     if (this.#unwritten.size === 0) return;
-    const rows = Array.from(this.#unwritten, ({ id, start, spent }) => ({ id, start, used: spent }));
+    const rows = Array.from(this.#unwritten, ({ id, start, unwritten }) => ({ id, start, used: unwritten }));
     try {
-      this.#store.write(rows);
+      const totals = this.#store.add(rows);
+      let at = 0;
+      for (const counter of this.#unwritten) counter.wrote(totals[at++] as number);
       this.#unwritten.clear();
     } catch (error) {
       this.#failed(error);
-      this.#writing = setTimeout(() => this.#writeNow(), 10 * this.#writeMillis).unref();
+      this.#writing = setTimeout(() => this.#writeNow(), this.#retryMillis).unref();
     }
   }
 
@@ -165,6 +165,12 @@ class MemoryLedger implements Ledger {
       this.#failed(error);
     }
   }
+}
+
+function newCounter(rule: Rule, now: number): Counter {
+  if (rule.period === "minute") return new MinuteCounter();
+  if (rule.period === "now") return new OpenCounter();
+  return new PeriodCounter(rule, periodStart(rule.period, now));
 }
 
 /** Everything at once and exact, since nobody else runs between two statements. */

@@ -13,8 +13,8 @@ interface Spent {
 export interface SpendingStore {
   /** 0 where nothing is written down. */
   read(id: string, start: number): number;
-  /** Puts these in the place of what stood there, all or none. */
-  write(rows: readonly Spent[]): void;
+  /** Adds these to what stands there, all or none, for others may write there too. What stands there then, in the order of the rows. */
+  add(rows: readonly Spent[]): readonly number[];
   /** Forgets periods that began before this time, those from 0 on (`total`) aside. */
   prune(before: number): void;
 }
@@ -23,11 +23,15 @@ export interface SpendingStore {
 export function forgetfulSpending(): SpendingStore {
   const kept = new Map<string, Spent>();
   const keyOf = (id: string, start: number) => `${id} ${start}`;
+  const read = (id: string, start: number) => kept.get(keyOf(id, start))?.used ?? 0;
   return {
-    read: (id, start) => kept.get(keyOf(id, start))?.used ?? 0,
-    write(rows) {
-      for (const row of rows) kept.set(keyOf(row.id, row.start), row);
-    },
+    read,
+    add: (rows) =>
+      rows.map(({ id, start, used }) => {
+        const total = read(id, start) + used;
+        kept.set(keyOf(id, start), { id, start, used: total });
+        return total;
+      }),
     prune(before) {
       for (const [key, { start }] of kept) if (start > 0 && start < before) kept.delete(key);
     },
@@ -40,20 +44,24 @@ export function sqliteSpending(database: DatabaseSync): SpendingStore {
     "CREATE TABLE IF NOT EXISTS spending (id TEXT NOT NULL, start INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (id, start)) WITHOUT ROWID",
   );
   const select = database.prepare("SELECT used FROM spending WHERE id = ? AND start = ?");
-  const insert = database.prepare("INSERT OR REPLACE INTO spending (id, start, used) VALUES (?, ?, ?)");
+  const insert = database.prepare(
+    "INSERT INTO spending (id, start, used) VALUES (?, ?, ?) ON CONFLICT (id, start) DO UPDATE SET used = used + excluded.used RETURNING used",
+  );
   const remove = database.prepare("DELETE FROM spending WHERE start > 0 AND start < ?");
   return {
     read(id, start) {
       const used = select.get(id, start)?.used;
       return typeof used === "number" ? used : 0;
     },
-    write(rows) {
+    add(rows) {
       database.exec("BEGIN IMMEDIATE");
       try {
-        for (const { id, start, used } of rows) insert.run(id, start, used);
+        const totals = rows.map(({ id, start, used }) => Number(insert.get(id, start, used)?.used));
         database.exec("COMMIT");
+        return totals;
       } catch (error) {
-        database.exec("ROLLBACK");
+        // A full disk has ended it already.
+        if (database.isTransaction) database.exec("ROLLBACK");
         throw error;
       }
     },
