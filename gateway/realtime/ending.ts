@@ -6,7 +6,8 @@ import { downReasons } from "../routing/gate.ts";
 import { Failed } from "../sending.ts";
 import { Refused } from "./refusal.ts";
 
-const oursToEnd: ReadonlySet<string> = new Set(["shutting_down", "budget", "rate_limited"]);
+/** Why we end a session ourselves, which says nothing of its backend. */
+const oursToEnd: ReadonlySet<string> = new Set(["shutting_down", "budget", "rate_limited", "internal"]);
 
 /** Closes the exchange and its attempt; later calls change nothing. `at` is monotonic milliseconds. */
 export function close(draft: ExchangeDraft, fleet: Fleet, outcome: Outcome, at: number): void {

@@ -23,6 +23,22 @@ describe("a session", () => {
     expect(JSON.stringify(stage.asked[0]?.rawHeaders)).not.toContain("tg-");
   });
 
+  test("hands a provider's token on, where no source of tokens is configured", async () => {
+    const { stage, keys } = await guarded({ keyless: true, backend: { passClientKey: true } });
+    await using _ = stage;
+    const [token, offered] = ["eyJh.eyJz.c2ln", "openai-insecure-api-key.eyJh.eyJz.c2ln"];
+    const headers = { authorization: `Bearer ${token}`, "x-api-key": keys.add("k1") };
+    const client = await stage.connect(undefined, { headers, protocols: ["realtime", offered] });
+    client.socket.close();
+    await client.closed;
+    const fields = stage.asked[0]?.headers;
+    expect([fields?.authorization, fields?.["sec-websocket-protocol"]]).toEqual([
+      `Bearer ${token}`,
+      `realtime, ${offered}`,
+    ]);
+    expect(JSON.stringify(fields)).not.toContain("tg-");
+  });
+
   test.each<[string, string | undefined, object, number, string]>([
     ["without a key", undefined, {}, 401, "missing_api_key"],
     ["with an unknown key", "tg-who", {}, 401, "invalid_api_key"],
@@ -38,6 +54,15 @@ describe("a session", () => {
     const { outcome, caller } = await stage.onlyExchange();
     expect(outcome).toMatchObject({ kind: "refused", reason: "auth", status });
     expect(caller.keyLabel).toBe(key === "tg-k1" ? "label of k1" : undefined);
+    expect(stage.asked).toHaveLength(0);
+  });
+
+  test("of no model is not for a key that may use certain models only, whatever it is for", async () => {
+    const { stage, keys } = await guarded();
+    await using _ = stage;
+    const authorization = ["Authorization", `Bearer ${keys.add("k1", { models: ["gpt-*"] })}`] as const;
+    const got = await stage.knock("?intent=transcription", [...handshake, authorization]);
+    expect([got.status, got.json()]).toMatchObject([403, { error: { code: "model_not_allowed" } }]);
     expect(stage.asked).toHaveLength(0);
   });
 
