@@ -34,7 +34,7 @@ interface Wishes {
 
 /** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
 export function outgoing(
-  { passage, taken, options, identity }: Sending,
+  { passage, taken, options, identity, setting }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
   { rewritten, read }: Wishes,
@@ -43,7 +43,8 @@ export function outgoing(
   const { backend } = upstream;
   const crossing = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
   // A backend may get what the client has of its own, but never what it has from us.
-  const headers = upstream.ownKey || identity.auth === "passthrough" ? crossing : withoutOurs(crossing);
+  const isTheirs = upstream.ownKey || identity.auth === "passthrough";
+  const headers = isTheirs ? crossing : withoutOurs(crossing, setting.admission.withTokens);
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
     rewritten && taken.body !== taken.json

@@ -140,6 +140,17 @@ describe("a credential of ours", () => {
     expect(JSON.stringify(got.fields) + got.text).not.toContain("sk-backend-key");
     expect(stage.backend.received[0]?.header("authorization")).toBe("Bearer sk-backend-key");
   });
+
+  test("a provider's token is none of ours where no source of tokens is configured", async () => {
+    const { stage, keys } = await guarded({ ...passing, script: [completion] });
+    await using _ = stage;
+    const theirs = bearer(await secretToken(secret));
+    const got = await stage.post("/chat/completions", chatRequest(model), [theirs, ["X-Api-Key", keys.add("k1")]]);
+    expect(got.status).toBe(200);
+    const [received] = stage.backend.received;
+    expect(received?.header("authorization")).toBe(theirs[1]);
+    expect(JSON.stringify(received?.fields)).not.toContain("tg-");
+  });
 });
 
 describe("models", () => {

@@ -25,6 +25,8 @@ export interface Asked extends PermitRequest {
 export interface Admission {
   /** Callers are asked who they are: they have keys, or tokens. Where not, everything is permitted to all. */
   readonly asks: boolean;
+  /** Tokens are taken: a source of them is configured. */
+  readonly withTokens: boolean;
   /** Says who sends a request: see identify.ts for who is let in. */
   readonly identify: Identify;
   /**
@@ -91,6 +93,7 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
 
   return {
     checks,
+    withTokens: checks.tokens.any,
     get asks() {
       return asks();
     },

@@ -69,17 +69,21 @@ function amongSubprotocols(value: string): string | undefined {
   return undefined;
 }
 
-/** A flat list of headers without those that hold a credential of ours, which no backend may see. */
-export function withoutOurs(flat: readonly string[]): string[] {
+/**
+ * A flat list of headers without those that hold a credential of ours, which no backend may see. Without `withTokens`
+ * no source of tokens is configured, and one that comes is a provider's.
+ */
+export function withoutOurs(flat: readonly string[], withTokens: boolean): string[] {
   return flat.filter((_, i) => {
     const at = i - (i % 2);
     const word = wordIn(flat[at] ?? "", flat[at + 1] ?? "");
-    return word === undefined || !isOurs(word);
+    return word === undefined || !isOurs(word, withTokens);
   });
 }
 
 /** Whether a subprotocol is a credential of ours. */
-export const isOurSubprotocol = (name: string): boolean =>
-  name.startsWith(asSubprotocol) && isOurs(name.slice(asSubprotocol.length));
+export const isOurSubprotocol = (name: string, withTokens: boolean): boolean =>
+  name.startsWith(asSubprotocol) && isOurs(name.slice(asSubprotocol.length), withTokens);
 
-const isOurs = (word: string): boolean => word.startsWith(ourPrefix) || looksLikeToken(word);
+const isOurs = (word: string, withTokens: boolean): boolean =>
+  word.startsWith(ourPrefix) || (withTokens && looksLikeToken(word));

@@ -124,10 +124,10 @@ describe("where a credential stands", () => {
 test("what crosses to a backend that takes clients' own keys has nothing of ours", async () => {
   const token = await secretToken(secret);
   const theirs = ["Authorization", "Bearer sk-mine", "OpenAI-Organization", "org", "X-Other", "tg-not a credential"];
-  expect(withoutOurs([...theirs, "x-api-key", "tg-1", ...bearer(token), ...bearer("tg-2")])).toEqual(theirs);
-  expect(["openai-insecure-api-key.tg-1", "openai-insecure-api-key.sk-1", "realtime"].map(isOurSubprotocol)).toEqual([
-    true,
-    false,
-    false,
-  ]);
+  expect(withoutOurs([...theirs, "x-api-key", "tg-1", ...bearer(token), ...bearer("tg-2")], true)).toEqual(theirs);
+  expect(withoutOurs(bearer(token), false)).toEqual(bearer(token));
+  const offered = ["tg-1", token, "sk-1"].map((word) => `openai-insecure-api-key.${word}`);
+  const ours = (withTokens: boolean) => [...offered, "realtime"].map((name) => isOurSubprotocol(name, withTokens));
+  expect(ours(true)).toEqual([true, true, false, false]);
+  expect(ours(false)).toEqual([true, false, false, false]);
 });

@@ -20,6 +20,8 @@ export interface Dial {
   readonly draft: ExchangeDraft;
   readonly options: ForwardOptions;
   readonly identity: Identity;
+  /** Tokens are taken here, so that none crosses. */
+  readonly withTokens: boolean;
   /** Gives up; its reason is what `dial` rejects with. */
   readonly signal: AbortSignal;
 }
@@ -36,7 +38,7 @@ export interface Dialled {
  * Opens the session at the backend, as one attempt of the exchange. Rejects with a GatewayError, or with the signal's
  * reason. The connection itself has `timeouts.connect`, the answer to the upgrade `timeouts.firstByte`.
  */
-export function dial({ req, place, target, draft, options, identity, signal }: Dial): Promise<Dialled> {
+export function dial({ req, place, target, draft, options, identity, withTokens, signal }: Dial): Promise<Dialled> {
   const { upstream, timeouts } = target;
   const { backend, transport } = upstream;
   const { now } = options.surroundings.clock;
@@ -53,7 +55,9 @@ export function dial({ req, place, target, draft, options, identity, signal }: D
   draft.enter("connect", open.startedAt);
   const ownKey = !(backend.passClientKey && backend.key === undefined);
   const isProven = identity.auth === "key" || identity.auth === "jwt";
-  const offered = crossingSubprotocols(req, !ownKey).filter((name) => !(isProven && isOurSubprotocol(name)));
+  const offered = crossingSubprotocols(req, !ownKey).filter(
+    (name) => !(isProven && isOurSubprotocol(name, withTokens)),
+  );
   const path = transport.basePath + place.path.slice(3) + queryFor(place.query, target.model);
   const secure = backend.baseUrl.startsWith("https:");
 
@@ -62,7 +66,7 @@ export function dial({ req, place, target, draft, options, identity, signal }: D
     let timer: NodeJS.Timeout | undefined;
     let answer: IncomingMessage | undefined;
     const setHeaders = (request: ClientRequest) => {
-      const list = headersFor({ req, upstream, draft, options, identity, open });
+      const list = headersFor({ req, upstream, draft, options, identity, withTokens, open });
       for (let i = 0; i + 1 < list.length; i += 2) request.appendHeader(list[i] ?? "", list[i + 1] ?? "");
       // Not through ws, which takes it ill when a backend that knows no subprotocols chooses none.
       if (offered.length > 0) request.setHeader("sec-websocket-protocol", offered.join(", "));
@@ -138,7 +142,7 @@ export function dial({ req, place, target, draft, options, identity, signal }: D
   });
 }
 
-interface Own extends Pick<Dial, "req" | "draft" | "options" | "identity"> {
+interface Own extends Pick<Dial, "req" | "draft" | "options" | "identity" | "withTokens"> {
   readonly upstream: Upstream;
   readonly open: OpenAttempt;
 }
@@ -151,9 +155,9 @@ function queryFor(query: string, model: string | undefined): string {
 }
 
 /** The client's headers that may cross, and ours. Those of the handshake itself are each connection's own. */
-function headersFor({ req, upstream, draft, options, identity, open }: Own): readonly string[] {
+function headersFor({ req, upstream, draft, options, identity, withTokens, open }: Own): readonly string[] {
   const theirs = headersToBackend(req, upstream.crossing);
-  const crossing = (identity.auth === "passthrough" ? theirs : withoutOurs(theirs)).filter(
+  const crossing = (identity.auth === "passthrough" ? theirs : withoutOurs(theirs, withTokens)).filter(
     (_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""),
   );
   crossing.push("x-request-id", draft.opening.id);

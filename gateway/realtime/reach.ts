@@ -21,6 +21,7 @@ export interface Reach {
   readonly draft: ExchangeDraft;
   readonly options: ForwardOptions;
   readonly identity: Identity;
+  readonly withTokens: boolean;
   /** Gives up; its reason is what `reach` rejects with. */
   readonly signal: AbortSignal;
 }

@@ -76,7 +76,9 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     leaving.signal.throwIfAborted();
     const { timeouts } = first;
     if (timeouts.total > 0) total = setTimeout(() => stop(new GatewayError("total_timeout")), timeouts.total * 1000);
-    const reached = await reach({ req, place, route, fleet: own, draft, options, identity, signal: leaving.signal });
+    const { withTokens } = admission;
+    const { signal } = leaving;
+    const reached = await reach({ req, place, route, fleet: own, draft, options, identity, withTokens, signal });
     if (identity.auth === "passthrough" && !reached.target.upstream.ownKey)
       draft.caller = { ...draft.caller, auth: "passthrough" };
     return reached;
