@@ -5,13 +5,13 @@ import { expect } from "vitest";
 import type { Exchange, Exporter, SpanData } from "../../instrumentation/index.ts";
 import type { Allowance } from "../admission/allowance/allowance.ts";
 import { openAllowance } from "../admission/allowance/open.ts";
-import { forgetfulSpending } from "../admission/allowance/spending.ts";
 import { backend } from "../config/builtin.ts";
 import type { Backend, Config } from "../config/config.ts";
 import { load } from "../config/load.ts";
 import { type Gateway, type GatewayOptions, gateway } from "../gateway.ts";
 import { instruments } from "../instruments.ts";
 import type { Surroundings } from "../surroundings.ts";
+import { forgetfulSpending } from "./forgetful-spending.ts";
 import { type MetricSample, metricSamples } from "./metrics-text.ts";
 
 export interface Tollgate {

@@ -7,11 +7,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Exchange } from "../../../instrumentation/index.ts";
 import { sampleExchange, sampleWithout } from "../../../instrumentation/testing/exchange.ts";
 import { GatewayError } from "../../errors.ts";
+import { forgetfulSpending } from "../../testing/forgetful-spending.ts";
 import { anonymous, type Identity, type Key } from "../identity.ts";
 import { type Allowance, type Ask, allowance, type Reservation, unlimited } from "./allowance.ts";
 import { memoryLedger } from "./memory-ledger.ts";
 import type { BudgetRule, RateLimitSettings } from "./settings.ts";
-import { forgetfulSpending, type SpendingStore, sqliteSpending } from "./spending.ts";
+import { type SpendingStore, sqliteSpending } from "./spending.ts";
 
 const monday = Date.UTC(2026, 10, 16, 10) + 250;
 let now = monday;

@@ -2,12 +2,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Redis, type RedisScript, redis } from "../../state/redis.ts";
+import { forgetfulSpending } from "../../testing/forgetful-spending.ts";
 import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { memoryLedger } from "./memory-ledger.ts";
 import { redisLedger } from "./redis-ledger.ts";
 import type { Rule } from "./rule.ts";
-import { forgetfulSpending, sqliteSpending } from "./spending.ts";
+import { sqliteSpending } from "./spending.ts";
 
 const hour = 3_600_000;
 /** A Monday, 10:00:00.250 UTC. */

@@ -19,25 +19,6 @@ export interface SpendingStore {
   prune(before: number): void;
 }
 
-/** For processes that forget, and for tests. */
-export function forgetfulSpending(): SpendingStore {
-  const kept = new Map<string, Spent>();
-  const keyOf = (id: string, start: number) => `${id} ${start}`;
-  const read = (id: string, start: number) => kept.get(keyOf(id, start))?.used ?? 0;
-  return {
-    read,
-    add: (rows) =>
-      rows.map(({ id, start, used }) => {
-        const total = read(id, start) + used;
-        kept.set(keyOf(id, start), { id, start, used: total });
-        return total;
-      }),
-    prune(before) {
-      for (const [key, { start }] of kept) if (start > 0 && start < before) kept.delete(key);
-    },
-  };
-}
-
 /** In a table of its own, which is made where it is missing. */
 export function sqliteSpending(database: DatabaseSync): SpendingStore {
   database.exec(

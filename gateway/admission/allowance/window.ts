@@ -54,11 +54,6 @@ export class SlidingMinute {
     return windowSeconds * 1000;
   }
 
-  /** Milliseconds until nothing is in the window. */
-  waitForAll(now: number): number {
-    return this.waitFor(this.used(now), now);
-  }
-
   #advance(now: number): void {
     const second = Math.floor(now / 1000);
     const passed = second - this.#second;

@@ -2,6 +2,7 @@
 import { randomFillSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { json } from "../../testing/answers.ts";
+import { forgetfulKeys } from "../../testing/forgetful-keys.ts";
 import type { Field } from "../../testing/http-wire.ts";
 import { metricSamples } from "../../testing/metrics-text.ts";
 import { chatCompletion, chatRequest } from "../../testing/payloads.ts";
@@ -10,7 +11,6 @@ import { type Scene, scene } from "../../testing/scene.ts";
 import { declaredKey } from "./declared-key.ts";
 import type { KeyStore } from "./key-store.ts";
 import { keys } from "./keys.ts";
-import { memoryStore } from "./memory-store.ts";
 
 const adminToken = "let-me-in";
 const withToken: Field = ["Authorization", `Bearer ${adminToken}`];
@@ -18,7 +18,7 @@ const bare = { grants: [], limits: {}, budgets: [], priority: 0 };
 const now = () => Date.now();
 const model = "gpt-4o-mini";
 
-async function managed(store: KeyStore = memoryStore(), config: Parameters<typeof scene>[0] = {}) {
+async function managed(store: KeyStore = forgetfulKeys(), config: Parameters<typeof scene>[0] = {}) {
   const declared = [declaredKey({ ...bare, label: "ops" }, `tg-${"x".repeat(40)}`)];
   const ring = await keys({ store, now, fillRandom: randomFillSync, declared });
   return scene({
@@ -144,7 +144,7 @@ describe("is for the admin token alone:", () => {
   });
 
   test("without a token configured nobody gets in, not even from here, and is told how", async () => {
-    await using open = await managed(memoryStore(), { config: {} });
+    await using open = await managed(forgetfulKeys(), { config: {} });
     const got = await rawRequest(`${open.tollgate.url.replace("/v1", "")}/api/keys`, { method: "GET" });
     expect([got.status, error(got).message]).toEqual([401, expect.stringMatching(/set TOLLGATE_ADMIN_TOKEN, or use/)]);
   });
@@ -222,7 +222,7 @@ test("what does not go with the keys as they are is a conflict; what is not ther
 });
 
 test("a store that cannot be written is told of in the log, and nothing of it to the client", async () => {
-  const store = memoryStore();
+  const store = forgetfulKeys();
   const failing: KeyStore = { ...store, add: () => Promise.reject(new Error("/srv/data/tollgate.db is gone")) };
   await using broken = await managed(failing);
   const got = await rawRequest(`${broken.tollgate.url.replace("/v1", "")}/api/keys`, {

@@ -3,11 +3,11 @@ import { spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
 import { expect, test, vi } from "vitest";
+import { forgetfulKeys } from "../../testing/forgetful-keys.ts";
 import { bin, type Gateway, gatewayProcess } from "../../testing/program.ts";
 import { rawRequest } from "../../testing/raw-client.ts";
 import type { KeyEvent } from "./key-event.ts";
 import { keys } from "./keys.ts";
-import { memoryStore } from "./memory-store.ts";
 
 const adminToken = "let-me-in";
 const bearer = ["Authorization", `Bearer ${adminToken}`] as const;
@@ -106,7 +106,7 @@ test("what another process does is seen in the store and told; what was there at
 });
 
 test("a look at the store in the middle of a change of our own tells it once, as our own", async () => {
-  const store = memoryStore();
+  const store = forgetfulKeys();
   const events: KeyEvent[] = [];
   const ring = await keys({
     store: {

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { redis } from "../../state/redis.ts";
+import { forgetfulKeys } from "../../testing/forgetful-keys.ts";
 import { keyOf } from "../../testing/key-ring.ts";
 import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
 import type { Key } from "../identity.ts";
 import { type KeyStore, LabelTaken, type StoredKey } from "./key-store.ts";
-import { memoryStore } from "./memory-store.ts";
 import { redisStore } from "./redis-store.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 
@@ -46,7 +46,7 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 
 const stores: Readonly<Record<string, () => Opened | Promise<Opened>>> = {
   memory() {
-    const store = memoryStore();
+    const store = forgetfulKeys();
     return { store, beside: store, close: () => {} };
   },
   sqlite() {

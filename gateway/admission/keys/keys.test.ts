@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { databaseFile, openOrMake } from "../../state/database.ts";
+import { forgetfulKeys } from "../../testing/forgetful-keys.ts";
 import { declaredKey } from "./declared-key.ts";
 import { AlreadyRevoked, DeclaredInConfig } from "./immutable.ts";
 import type { KeyStore } from "./key-store.ts";
 import { type KeysOptions, keys, type NewKey } from "./keys.ts";
-import { memoryStore } from "./memory-store.ts";
 import { isMistyped, newSecret } from "./secret.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 
 const open = (more: Partial<KeysOptions> = {}) =>
-  keys({ store: memoryStore(), now: () => 1_000.4, fillRandom: randomFillSync, ...more });
+  keys({ store: forgetfulKeys(), now: () => 1_000.4, fillRandom: randomFillSync, ...more });
 const spoken = { grants: [], limits: {}, budgets: [], priority: 0 };
 
 test("a key is all that was asked for, found by its secret", async () => {
@@ -93,7 +93,7 @@ describe("callers are asked", () => {
   });
 
   test("where all that the store holds are revoked or expired", async () => {
-    const store = memoryStore();
+    const store = forgetfulKeys();
     const before = await open({ store });
     await before.revoke((await before.create({ label: "a" })).key.id);
     await before.create({ label: "b", expiresAt: 1 });
@@ -202,7 +202,7 @@ describe("a declared key", () => {
 
 describe("what another process does", () => {
   test("is known after a refresh: a key, its rotation, its end", async () => {
-    const store = memoryStore();
+    const store = forgetfulKeys();
     const [running, command] = [await open({ store }), await open({ store })];
     const first = await command.create({ label: "ci" });
     expect(running.find(first.secret)).toBeUndefined();
@@ -217,7 +217,7 @@ describe("what another process does", () => {
   });
 
   test("that cannot be read leaves the keys as they were known", async () => {
-    const store = memoryStore();
+    const store = forgetfulKeys();
     let broken = false;
     const failing: KeyStore = {
       ...store,

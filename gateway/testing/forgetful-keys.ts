@@ -1,7 +1,7 @@
-// Keys in memory alone: for tests, and for processes that forget.
-import { type KeyStore, LabelTaken, type StoredKey } from "./key-store.ts";
+// A store of keys for tests, in memory alone.
+import { type KeyStore, LabelTaken, type StoredKey } from "../admission/keys/key-store.ts";
 
-export function memoryStore(): KeyStore {
+export function forgetfulKeys(): KeyStore {
   const kept = new Map<string, { readonly stored: StoredKey; readonly revision: number }>();
   let revision = 0;
   const put = (stored: StoredKey) => {
