@@ -90,6 +90,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     // Only now is it known whether Redis holds any.
     const open = openDoor(config, { hasCallerKeys: keys.any || config.jwt.length > 0 });
     if (open !== undefined) throw new Error(`listen.host ${open}`);
+    if (shared === undefined) database.begin();
     const ids = shared ? redisIds({ redis: shared, failed }) : lateIds({ database, now: clock.wall, failed });
     running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys, ids });
   } catch (error) {

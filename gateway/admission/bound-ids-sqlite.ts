@@ -15,6 +15,8 @@ const maxRemembered = 10_000;
 /** Ids wait so long to be written together; who kills the gateway meanwhile loses them, and they are then nobody's. */
 const waitMillis = 50;
 const retryMillis = 1_000;
+/** How long the last write waits for another process's. */
+const lastMillis = 2_000;
 /** While the disk fails, no more than this is kept. */
 const maxWaiting = 100_000;
 
@@ -32,12 +34,17 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, backend TEXT NOT NULL, bound_at INTEGER NOT NULL
   ) WITHOUT ROWID`);
   // A range of the key, and not LIKE, which would read every row.
-  database
-    .prepare("DELETE FROM bound_ids WHERE id >= 'resp_' AND id < 'resp`' AND bound_at < ?")
-    .run(Math.round(now()) - responseMillis);
+  const old = "DELETE FROM bound_ids WHERE id >= 'resp_' AND id < 'resp`' AND bound_at < ?";
+  try {
+    database.prepare(old).run(Math.round(now()) - responseMillis);
+  } catch (error) {
+    // Another process writes; at the next start they can go as well.
+    failed(error);
+  }
   const select = database.prepare("SELECT tenant, backend FROM bound_ids WHERE id = ?");
   const replace = database.prepare("REPLACE INTO bound_ids VALUES (?, ?, ?, ?)");
   const insert = database.prepare("INSERT OR IGNORE INTO bound_ids VALUES (?, ?, ?, ?)");
+  const waits = database.prepare("PRAGMA busy_timeout");
   const remembered = new Map<string, Owner>();
   const waiting = new Map<string, Waiting>();
   let timer: NodeJS.Timeout | undefined;
@@ -62,10 +69,10 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
   };
 
   const schedule = (millis: number) => {
-    timer ??= setTimeout(flush, millis).unref();
+    timer ??= setTimeout(write, millis).unref();
   };
 
-  const flush = () => {
+  const write = () => {
     clearTimeout(timer);
     timer = undefined;
     if (waiting.size === 0) return;
@@ -86,7 +93,15 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
     waiting.clear();
   };
 
-  const write = (id: string, owner: Owner, isNew: boolean) => {
+  /** Nobody waits for anything any more but this. */
+  const flush = () => {
+    const millis = Number(waits.get()?.timeout);
+    database.exec(`PRAGMA busy_timeout = ${lastMillis}`);
+    write();
+    database.exec(`PRAGMA busy_timeout = ${millis}`);
+  };
+
+  const keep = (id: string, owner: Owner, isNew: boolean) => {
     if (id.length > longestId) return;
     waiting.set(id, { owner, isNew });
     schedule(waitMillis);
@@ -94,9 +109,9 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
 
   return {
     find,
-    made: (id, owner) => write(id, owner, true),
+    made: (id, owner) => keep(id, owner, true),
     named(id, owner) {
-      if (find(id) === undefined) write(id, owner, false);
+      if (find(id) === undefined) keep(id, owner, false);
     },
     flush,
   };

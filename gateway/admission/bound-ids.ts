@@ -17,7 +17,7 @@ export interface BoundIds {
   made(id: string, owner: Owner): void;
   /** An id that an answer names beside: its owner stays who it is. */
   named(id: string, owner: Owner): void;
-  /** Writes what is not written yet. */
+  /** At the end: writes what is not written yet, and may take its time. */
   flush(): void;
 }
 

@@ -1,7 +1,10 @@
 // A real file in a real folder: made for its owner alone, shared by processes, never overwritten.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execPath } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { databaseFile, openExisting, openOrMake } from "./database.ts";
@@ -13,6 +16,19 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "tollgate-state-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Another process that holds the file for so long from now on; resolves once it does, to its end. */
+async function writing(folder: string, millis: number): Promise<{ readonly ended: Promise<unknown> }> {
+  const program = `
+    const database = new (require("node:sqlite").DatabaseSync)(process.argv[1]);
+    database.exec("BEGIN IMMEDIATE");
+    console.log("held");
+    setTimeout(() => database.close(), Number(process.argv[2]));`;
+  const process = spawn(execPath, ["-e", program, databaseFile(folder), String(millis)]);
+  const ended = once(process, "exit");
+  await once(process.stdout, "data");
+  return { ended };
+}
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 const addKey = "INSERT INTO keys (id, label, revoked, document) VALUES (?, ?, 0, '{}')";
@@ -173,6 +189,61 @@ describe("what is written often", () => {
     const found = lateIds({ database: again, now: () => 0, failed }).find("file-1");
     expect(found).toEqual({ tenant: "key:a", backend: "b" });
     again.close();
+  });
+
+  test("holds nobody up while another process writes, and is written when that is done", () => {
+    openOrMake(folder).close();
+    const holder = openOrMake(folder);
+    holder.exec("BEGIN IMMEDIATE");
+    const told: unknown[] = [];
+    const late = lateDatabase(folder);
+    const spending = lateSpending(late);
+    const ids = lateIds({ database: late, now: () => 0, failed: (error) => told.push(error) });
+    const row = { id: "a", start: 1, used: 7 };
+    const quick = (act: () => unknown) => {
+      const began = performance.now();
+      expect(act).toThrow();
+      expect(performance.now() - began).toBeLessThan(1_000);
+    };
+    quick(() => spending.read("a", 1));
+    quick(() => spending.add([row]));
+    quick(() => ids.find("file-1"));
+    holder.exec("ROLLBACK");
+    late.begin();
+    spending.add([row]);
+    holder.exec("BEGIN IMMEDIATE");
+    quick(() => spending.add([row]));
+    expect(spending.read("a", 1)).toBe(7);
+    holder.exec("ROLLBACK");
+    expect([ids.find("file-1"), told]).toEqual([undefined, []]);
+    holder.exec("BEGIN IMMEDIATE");
+    expect(lateIds({ database: late, now: () => 0, failed: (error) => told.push(error) }).find("file-1")).toBe(
+      undefined,
+    );
+    expect(told).toEqual([expect.objectContaining({ message: "database is locked" })]);
+    holder.close();
+    late.close();
+  });
+
+  test("is waited for at the start, and at the end", async () => {
+    openOrMake(folder).close();
+    const late = lateDatabase(folder);
+    const told: unknown[] = [];
+    let other = await writing(folder, 300);
+    late.begin();
+    await other.ended;
+    const ids = lateIds({ database: late, now: () => 0, failed: (error) => told.push(error) });
+    expect(ids.find("file-1")).toBeUndefined();
+    other = await writing(folder, 300);
+    ids.made("file-1", { tenant: "key:a", backend: "b" });
+    ids.flush();
+    await other.ended;
+    late.close();
+    const again = lateDatabase(folder);
+    const found = lateIds({ database: again, now: () => 0, failed: (error) => told.push(error) }).find("file-1");
+    expect(found).toEqual({ tenant: "key:a", backend: "b" });
+    again.close();
+    expect(told).toEqual([]);
   });
 
   test("and cannot be, is told of, and no request fails", () => {

@@ -12,22 +12,22 @@ export class DatabaseProblem extends Error {
   }
 }
 
-/** How long a write waits for another process's, milliseconds. */
+/** How long a write waits for another process's, milliseconds; the whole process waits with it. */
 const patienceMillis = 2_000;
 
 /** The file's path. Beside it SQLite keeps `-wal` and `-shm`, which belong to it. */
 export const databaseFile = (folder: string): string => join(folder, "tollgate.db");
 
 /** Opens what is there, and changes nothing of it unless an older version wrote it; `undefined` where nothing is. */
-export function openExisting(folder: string): DatabaseSync | undefined {
-  return existsSync(databaseFile(folder)) ? open(folder) : undefined;
+export function openExisting(folder: string, waitMillis = patienceMillis): DatabaseSync | undefined {
+  return existsSync(databaseFile(folder)) ? open(folder, waitMillis) : undefined;
 }
 
 /**
  * Opens the database, and makes folder (mode 0700) and file (mode 0600) where they are missing. Several processes may
  * have it open. Throws a DatabaseProblem.
  */
-export function openOrMake(folder: string): DatabaseSync {
+export function openOrMake(folder: string, waitMillis = patienceMillis): DatabaseSync {
   const file = databaseFile(folder);
   if (!existsSync(file)) {
     try {
@@ -41,14 +41,14 @@ export function openOrMake(folder: string): DatabaseSync {
       );
     }
   }
-  return open(folder);
+  return open(folder, waitMillis);
 }
 
-function open(folder: string): DatabaseSync {
+function open(folder: string, waitMillis: number): DatabaseSync {
   const file = databaseFile(folder);
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(file, { timeout: patienceMillis });
+    database = new DatabaseSync(file, { timeout: waitMillis });
     upgrade(database, file);
     return database;
   } catch (error) {

@@ -118,6 +118,17 @@ test("a write that fails is tried again, with what came meanwhile, and counts on
   expect(written()).toBe(230);
 });
 
+test("at the end, what another process holds up is waited for", async () => {
+  vi.useRealTimers();
+  const add = vi.fn(store.add).mockImplementationOnce(() => {
+    throw new Error("database is locked");
+  });
+  const ledger = opened({ add });
+  spend(ledger, 200);
+  await ledger.close();
+  expect(written()).toBe(200);
+});
+
 test("rows are written all or none", () => {
   const row = { id: "a", start: 0, used: 1 };
   store.add([row]);

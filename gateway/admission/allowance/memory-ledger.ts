@@ -1,4 +1,5 @@
 // The ledger of one process alone: counters in memory, and spending written down where it is to outlive the process.
+import { setTimeout as wait } from "node:timers/promises";
 import { type Counter, MinuteCounter, OpenCounter, PeriodCounter } from "./counters.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { periodStart } from "./period.ts";
@@ -18,6 +19,8 @@ export interface MemoryLedgerOptions {
 /** Amounts of nothing at all. */
 const nothing: Amounts = { tokens: 0, nanoUsd: 0 };
 const sweepMillis = 60_000;
+/** How often what could not be written is tried at the end. */
+const lastTries = 20;
 /** Spending of periods that are longer past than any that may still be settled, or asked for. */
 const keptMillis = 62 * 86_400_000;
 
@@ -115,6 +118,11 @@ class MemoryLedger implements Ledger {
   async close(): Promise<void> {
     clearInterval(this.#sweeping);
     this.#writeNow();
+    for (let left = lastTries; left > 0 && this.#unwritten.size > 0; left--) {
+      clearTimeout(this.#writing);
+      await wait(this.#writeMillis);
+      this.#writeNow();
+    }
     clearTimeout(this.#writing);
   }
 
