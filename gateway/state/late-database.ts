@@ -1,90 +1,45 @@
-// Finds the target that takes a session: each that the breaker admits in turn, once, with a slot of its queue.
-import type { IncomingMessage } from "node:http";
-import type { ExchangeDraft } from "../../instrumentation/index.ts";
-import { type Identity, tenantOf } from "../admission/identity.ts";
-import { GatewayError } from "../errors.ts";
-import type { Fleet } from "../fleet.ts";
-import { Itinerary } from "../routing/itinerary.ts";
-import type { Slot } from "../routing/queue.ts";
-import { mayRepeat } from "../routing/repeat.ts";
-import type { Route, Target } from "../routing/route.ts";
-import type { ForwardOptions } from "../sending.ts";
-import type { Target as Place } from "../target.ts";
-import { type Dialled, dial } from "./dial.ts";
-import { endAttempt, outcomeOfFailure } from "./ending.ts";
+// The database for what is written often, from when it is needed: a gateway that has nothing to keep writes nothing.
+import type { DatabaseSync } from "node:sqlite";
+import { openExisting, openOrMake } from "./database.ts";
 
-export interface Reach {
-  readonly req: IncomingMessage;
-  readonly place: Place;
-  readonly route: Route;
-  readonly fleet: Fleet;
-  readonly draft: ExchangeDraft;
-  readonly options: ForwardOptions;
-  readonly identity: Identity;
-  readonly withTokens: boolean;
-  /** Gives up; its reason is what `reach` rejects with. */
-  readonly signal: AbortSignal;
+export interface LateDatabase {
+  /** At the start, when no request waits: opens it where its file is, and waits for whoever writes it. Throws a DatabaseProblem. */
+  begin(): void;
+  /** Opens it where its file is by now. Throws a DatabaseProblem. */
+  look(): DatabaseSync | undefined;
+  /** Opens it, and makes it where there is none. Throws a DatabaseProblem. */
+  make(): DatabaseSync;
+  close(): void;
 }
 
-export interface Reached {
-  readonly target: Target;
-  readonly dialled: Dialled;
-  /** To be given back when the session is over. */
-  readonly slot: Slot;
-}
+/** How long a write waits for another process's, milliseconds: every request waits with it, and it can be tried again. */
+const waitMillis = 20;
 
-/** Rejects with a GatewayError, or with the signal's reason; then no slot is held. */
-export async function reach({ route, fleet, ...asked }: Reach): Promise<Reached> {
-  const { draft, options, signal } = asked;
-  const { now } = options.surroundings.clock;
-  const { gate, breaker } = fleet;
-  const itinerary = new Itinerary(route, fleet.standing, gate, now, draft.requestedModel);
-  let last: GatewayError | undefined;
-  for (let target = itinerary.next(); target !== undefined; target = itinerary.next()) {
-    let slot: Slot | undefined;
-    const attempts = draft.attempts.length;
-    try {
-      slot = await slotAt(target, asked);
-      const dialled = await dial({ ...asked, target });
-      // At once: a session that lasts is no trial that lasts.
-      breaker.observe(target.upstream.backend.name, true);
-      return { target, dialled, slot };
-    } catch (error) {
-      slot?.release();
-      if (draft.attempts.length === attempts) gate.forgo(target);
-      else endAttempt(draft, fleet, outcomeOfFailure(error), now());
-      if (signal.aborted || !(error instanceof GatewayError) || !mayRepeat("always", error.kind, true)) throw error;
-      last = error;
-    }
-  }
-  throw last ?? gate.noneUp(route.targets);
-}
-
-/** Waits for its turn at the backend. */
-async function slotAt(
-  { upstream }: Target,
-  { identity, draft, options, signal }: Pick<Reach, "identity" | "draft" | "options" | "signal">,
-): Promise<Slot> {
-  const { now } = options.surroundings.clock;
-  const place = upstream.queue.enter({
-    tenant: tenantOf(identity),
-    priority: identity.priority,
-    operation: "realtime",
-    lasting: true,
-  });
-  if (!place.isWaiting) return place;
-  draft.enter("queue", now());
-  const leave = () => place.leave(signal.reason);
-  signal.addEventListener("abort", leave);
-  if (signal.aborted) leave();
-  try {
-    const slot = await place.slot;
-    // It may have left in the very moment in which its turn came.
-    if (!signal.aborted) return slot;
-    slot.release();
-    throw signal.reason;
-  } finally {
-    signal.removeEventListener("abort", leave);
-    draft.enter("overhead", now());
-  }
+/**
+ * A connection of its own. What it commits outlives the process at once, and the machine's sudden end after some
+ * seconds: to wait for the disk each time would hold up the requests.
+ */
+export function lateDatabase(folder: string): LateDatabase {
+  let open: DatabaseSync | undefined;
+  const take = (database: DatabaseSync): DatabaseSync => {
+    database.exec(`PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${waitMillis}`);
+    open = database;
+    return database;
+  };
+  return {
+    begin() {
+      const existing = openExisting(folder);
+      if (existing !== undefined) take(existing);
+    },
+    look() {
+      if (open !== undefined) return open;
+      const existing = openExisting(folder, waitMillis);
+      return existing && take(existing);
+    },
+    make: () => open ?? take(openOrMake(folder, waitMillis)),
+    close() {
+      open?.close();
+      open = undefined;
+    },
+  };
 }
