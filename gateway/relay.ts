@@ -16,6 +16,7 @@ import type { Sending } from "./sending.ts";
 import { decoder, isReadable, SpentTap, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
+import { leavesBehind } from "./withholding.ts";
 
 export interface Try {
   readonly target: Target;
@@ -89,6 +90,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     this.#upstream = one.target.upstream;
     this.#try = one;
     this.#open = open;
+    leavesBehind(sending.passage.tap, sending.passage.draft);
     sending.passage.tap = undefined;
   }
 

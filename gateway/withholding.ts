@@ -1,4 +1,6 @@
-// The beginning of an answer that is kept from the client until it proves to be one.
+// The beginning of an answer that is kept from the client until it proves to be one, and what is left of one that did not.
+import type { ExchangeDraft } from "../instrumentation/index.ts";
+import { SpentTap, type Tap } from "./tap.ts";
 
 /** An answer that is longer than this without a token in it is sent as it is. */
 const mostBytes = 64 * 1024;
@@ -25,4 +27,17 @@ export class Withholding {
     this.#kept.length = 0;
     return bytes;
   }
+}
+
+/**
+ * To be told when another try begins: what the backend stated of the answer before it, which was judged and is for
+ * nobody, stays with its attempt. The last one in the draft is the new one.
+ */
+export function leavesBehind(tap: Tap | undefined, draft: ExchangeDraft): void {
+  if (!(tap instanceof SpentTap)) return;
+  const { tokens, model } = tap.finish();
+  const attempt = draft.attempts.at(-2);
+  if (tokens === undefined || attempt === undefined) return;
+  attempt.tokens = tokens;
+  if (model !== undefined) attempt.served = model;
 }

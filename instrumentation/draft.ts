@@ -35,6 +35,9 @@ export interface OpenAttempt {
   upstreamRequestId?: string;
   address?: string;
   port?: number;
+  /** Of an answer that is discarded. */
+  tokens?: Tokens;
+  served?: string;
 }
 
 export interface Opening {
@@ -208,5 +211,7 @@ function sealAttempt(open: OpenAttempt, start: number, closedAt: number): Attemp
   if (open.address !== undefined) attempt.address = open.address;
   if (open.port !== undefined) attempt.port = open.port;
   if (open.upstreamRequestId !== undefined) attempt.upstreamRequestId = open.upstreamRequestId;
+  if (open.tokens !== undefined) attempt.tokens = Object.freeze(open.tokens);
+  if (open.served !== undefined) attempt.served = open.served;
   return Object.freeze(attempt);
 }

@@ -177,6 +177,10 @@ export interface Attempt {
   readonly upstreamRequestId?: string;
   readonly address?: string;
   readonly port?: number;
+  /** As stated of an answer that was discarded for another's; unknown is absent, and none of it is in the exchange's. */
+  readonly tokens?: Tokens;
+  readonly served?: string;
+  readonly cost?: Cost;
 }
 
 /** A proxied request, from its arrival to its one close. Frozen. Times are seconds, money nano-USD. */

@@ -79,8 +79,25 @@ export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
     });
   };
 
-  return function price(record) {
-    if (record.kind !== "exchange") return record;
+  /** All attempts; those whose answers were discarded with what their backends charge for them all the same. */
+  const charged = (exchange: Exchange): readonly Attempt[] => {
+    // What else is known is of the answer that counts.
+    const { media: _, model, ...bare } = exchange;
+    const { requested } = model;
+    return exchange.attempts.map((attempt) => {
+      const { tokens, served } = attempt;
+      if (tokens === undefined) return attempt;
+      const named = { ...(requested !== undefined && { requested }), ...(served !== undefined && { served }) };
+      const cost = costOf(asMade({ ...bare, model: named }, { ...attempt, usageSource: "provider" }));
+      return cost === undefined ? attempt : Object.freeze({ ...attempt, cost });
+    });
+  };
+
+  return function price(given) {
+    if (given.kind !== "exchange") return given;
+    const record = given.attempts.some(hasTokens)
+      ? Object.freeze({ ...given, attempts: Object.freeze(charged(given)) })
+      : given;
     const cost = costOf(record);
     if (cost === undefined) return record;
     const { cacheSaved: saved } = record;
@@ -91,7 +108,9 @@ export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
   };
 }
 
-/** The exchange as it would have been without the cache. */
+const hasTokens = ({ tokens }: Attempt): boolean => tokens !== undefined;
+
+/** The exchange as it would have been with this answer: without the cache, or without a further try. */
 function asMade(
   exchange: Exchange,
   { backend, provider, model, seconds, tokens, media, usageSource }: CacheSaved,

@@ -28,7 +28,7 @@ const callerTexts = within<Caller>({
 });
 const purposeTexts = within<Purpose>({ feature: common.text, scenario: common.text, session: scrubName });
 const modelTexts = within<Exchange["model"]>({ requested: common.name, served: common.name });
-const attemptTexts = within<Attempt>({ model: common.name, upstreamRequestId: scrubName });
+const attemptTexts = within<Attempt>({ model: common.name, served: common.name, upstreamRequestId: scrubName });
 const traceTexts = within<Trace>({ tracestate: scrubName });
 const labelTexts = within<Labels>({
   model: common.name,

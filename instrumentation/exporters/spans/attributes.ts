@@ -1,7 +1,7 @@
 // The names and attributes of our spans: standard ones where a convention has them, `tollgate.*` for the rest.
 import type { Attributes } from "@opentelemetry/api";
 import type { CacheSaved } from "../../cache-saved.ts";
-import type { Attempt, Exchange } from "../../exchange.ts";
+import type { Attempt, Cost, Exchange, Tokens } from "../../exchange.ts";
 import { genAiOperation, genAiProvider } from "../../genai.ts";
 
 /** Sets each attribute that is known; unknown stays absent, never 0 or "unknown". */
@@ -87,6 +87,17 @@ export function serverAttributes(exchange: Exchange): Attributes {
   );
 }
 
+/** Of an answer that no client got, as another was asked for instead. */
+const discarded = (tokens: Tokens, cost: Cost | undefined): Attributes => ({
+  "tollgate.attempt.discarded.input_tokens": tokens.input,
+  "tollgate.attempt.discarded.output_tokens": tokens.output,
+  ...(cost !== undefined &&
+    cost.status !== "unpriced" && {
+      "tollgate.attempt.discarded.usd": cost.nanoUsd / 1e9,
+      "tollgate.attempt.discarded.nano_usd": cost.nanoUsd,
+    }),
+});
+
 /** What an answer from the cache stands for: its own usage and cost are none. */
 function savings({ tokens, media, nanoUsd }: CacheSaved): Attributes {
   return {
@@ -122,7 +133,8 @@ export function attemptError({ result, reason, status }: Attempt): string | unde
 
 /**
  * GenAI client conventions v1.41 (input includes cached, output includes reasoning), then the gateway's own facts.
- * Usage and what the model answered stand on the answering attempt alone, so that sums over spans are right.
+ * Usage and what the model answered stand on the answering attempt alone, so that sums over spans are right; what an
+ * answer cost that was discarded has names of its own.
  */
 export function attemptAttributes(
   exchange: Exchange,
@@ -146,6 +158,7 @@ export function attemptAttributes(
     "tollgate.attempt.first_byte_seconds": attempt.firstByteSeconds,
     "tollgate.attempt.request_id": attempt.upstreamRequestId,
   });
+  if (attempt.tokens !== undefined) set(draft, discarded(attempt.tokens, attempt.cost));
   if (genAi === undefined) return set(draft, { "http.request.method": exchange.method });
   set(draft, {
     "gen_ai.operation.name": genAi,

@@ -1,0 +1,87 @@
+// What is known of answers that no client got: a fallback answered in their place, and their backends charge all the same.
+import { expect, test } from "vitest";
+import { eventStream } from "./testing/answers.ts";
+import { good, usage } from "./testing/good-backend.ts";
+import { chatRequest, event } from "./testing/payloads.ts";
+import { type RoutedScene, routedScene, tries } from "./testing/routed-scene.ts";
+
+const model = "alias";
+const stated = { prompt_tokens: 1_000, completion_tokens: 40, total_tokens: 1_040 };
+const delta = { role: "assistant", content: "" };
+const chunk = (more: object) =>
+  event({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "dear", choices: [], ...more });
+const failing = (...more: string[]) =>
+  eventStream([chunk({ choices: [{ index: 0, delta }] }), ...more, event({ error: { message: "overloaded" } })]);
+
+const price = (backend: string, perMillion: number) => ({
+  model: "*",
+  backend,
+  inputPerMillion: perMillion,
+  outputPerMillion: perMillion,
+  origin: `config: ${backend}`,
+});
+
+const anywhere = ({ backend: _, ...rule }: ReturnType<typeof price>) => rule;
+
+const scene = (targets: readonly string[], ...more: string[]): Promise<RoutedScene> =>
+  routedScene({
+    places: { a: { script: [failing(...more)] }, b: { otherwise: good("b") } },
+    routes: [{ model, targets }],
+    config: { prices: [price("a", 10), price("b", 1)] },
+  });
+
+const request = chatRequest(model, { stream: true, stream_options: { include_usage: true } });
+
+test("usage that was stated in an answer that was discarded stands, with its cost, on that attempt alone", async () => {
+  await using stage = await scene(["a", "b"], chunk({ usage: stated }));
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
+  expect(tries(exchange)).toEqual(["a upstream_status", "b completed"]);
+  const [first, second] = exchange.attempts;
+  expect(first).toMatchObject({
+    served: "dear",
+    tokens: { input: 1_000, output: 40 },
+    cost: { status: "custom", nanoUsd: 10_400_000, price: "config: a" },
+  });
+  for (const name of ["tokens", "served", "cost"]) expect(second).not.toHaveProperty(name);
+  expect(exchange).toMatchObject({
+    model: { served: "served" },
+    tokens: usage,
+    cost: { nanoUsd: (usage.input + usage.output) * 1_000, price: "config: b" },
+  });
+  await stage.tollgate.close();
+  const spans = stage.tollgate.spans.filter(({ kind }) => kind === "client").map(({ attributes }) => attributes);
+  expect(spans.map((span) => span["tollgate.attempt.discarded.nano_usd"])).toEqual([10_400_000, undefined]);
+  expect(spans.map((span) => span["tollgate.attempt.discarded.input_tokens"])).toEqual([1_000, undefined]);
+  expect(spans.map((span) => span["gen_ai.usage.input_tokens"])).toEqual([undefined, usage.input]);
+});
+
+test("what was discarded is charged by the price of its own model, whatever model answered then", async () => {
+  await using stage = await routedScene({
+    places: { a: { script: [failing(chunk({ usage: stated }))] }, b: { otherwise: good("b") } },
+    routes: [{ model, targets: ["a", "b"] }],
+    config: {
+      prices: [
+        { ...price("a", 10), model: "dear" },
+        { ...price("b", 1), model: "served" },
+      ].map(anywhere),
+    },
+  });
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
+  expect(exchange.attempts[0]).toMatchObject({ cost: { nanoUsd: 10_400_000, price: "config: a" } });
+  expect(exchange.cost).toMatchObject({ price: "config: b" });
+});
+
+test("of an answer that was discarded and stated no usage none is known, rather than 0", async () => {
+  await using stage = await scene(["a", "b"]);
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
+  expect(tries(exchange)).toEqual(["a upstream_status", "b completed"]);
+  for (const name of ["tokens", "served", "cost"]) expect(exchange.attempts[0]).not.toHaveProperty(name);
+});
+
+test("where nothing was asked after it, its usage is the exchange's, and not told twice", async () => {
+  await using stage = await scene(["a"], chunk({ usage: stated }));
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
+  expect(exchange.outcome.kind).toBe("failed");
+  expect(exchange).toMatchObject({ tokens: { input: 1_000, output: 40 }, cost: { nanoUsd: 10_400_000 } });
+  expect(exchange.attempts[0]).not.toHaveProperty("tokens");
+});
