@@ -144,7 +144,7 @@ describe("responses that overlap", () => {
 
 test("a session that is out of a hard budget ends after the response, and no other is opened", async () => {
   const keys = keyRing();
-  const headers = { authorization: `Bearer ${keys.add("k1", { budgets: [budget] })}` };
+  const headers = { authorization: `Bearer ${keys.add("k1", { budgets: [budget], limits: { concurrent: 1 } })}` };
   await using stage = await realtimeScene({
     admitting: { keys },
     config: {
@@ -158,6 +158,7 @@ test("a session that is out of a hard budget ends after the response, and no oth
   expect(await here.closed).toEqual({ code: 1008, reason: "budget_exceeded" });
   expect(JSON.parse(here.texts[1] ?? "")).toMatchObject({ type: "error", error: { code: "budget_exceeded" } });
   await stage.tollgate.settled(1);
+  expect([await active(stage), await open(stage)]).toEqual([0, 0]);
   await expect(stage.connect(undefined, { headers })).rejects.toThrow("402");
   await stage.tollgate.settled(2);
   expect(stage.tollgate.exchanges).toMatchObject([

@@ -77,3 +77,33 @@ test("a try that fails opens the breaker again", async () => {
   expect(await stage.gauge("gateway_backend_breaker_state", { state: "open" })).toBe(1);
   expect(stage.asked).toHaveLength(2);
 });
+
+test("a session that leaves the queue before its try gives the place to the next one", async () => {
+  let held = () => {};
+  const dialled = new Promise<void>((resolve) => {
+    held = resolve;
+  });
+  await using stage = await realtimeScene({
+    backend: { breaker: { ...trial, openFor: 2 }, maxConcurrent: 2, queue: { size: 1, timeout: 60 } },
+    upgrade: (_, __, ___, accept) => (stage.asked.length < 3 ? accept() : held()),
+  });
+  await stage.connect();
+  const failing = await stage.connect();
+  const depth = () => expect.poll(() => stage.gauge("gateway_queue_depth"), { timeout: 5_000, interval: 5 });
+  await stage.dial();
+  await depth().toBe(1);
+  // Its end opens the breaker, and lets the third one dial, which waits for its answer from then on.
+  (await stage.there(1)).socket.close(1011);
+  await failing.closed;
+  await dialled;
+  await expect
+    .poll(() => stage.gauge("gateway_backend_breaker_state", { state: "half_open" }), { timeout: 5_000 })
+    .toBe(1);
+  const gone = await stage.dial();
+  await depth().toBe(1);
+  expect((await stage.knock()).json()).toMatchObject({ error: { code: "no_backend_up" } });
+  gone.reset();
+  await depth().toBe(0);
+  await stage.dial();
+  await depth().toBe(1);
+});
