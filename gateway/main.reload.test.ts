@@ -105,6 +105,16 @@ test("what takes a restart is said to", async () => {
   expect((await ask()).text).toContain('"first"');
 });
 
+test("a cache that is moved to a Redis of no address stays where it is, and nothing else is taken on", async () => {
+  const cached = "cache: { store: memory }\nroutes: [{ model: '*', targets: [{ backend: fake }], cache: all }]\n";
+  await reloaded("success", () => gateway.write("config.yaml", config(first, cached)));
+  expect([await ask(), await ask()].map((got) => got.header("x-tollgate-cache"))).toEqual(["miss", "hit"]);
+  const moved = `${cached.replace("memory", "redis")}redis: { url: "redis://127.0.0.1:1/cache" }\n`;
+  await reloaded("failure", () => gateway.write("config.yaml", config(second, moved)));
+  expect((await ask()).header("x-tollgate-cache")).toBe("hit");
+  expect((await ask("other")).text).toContain('"first"');
+});
+
 test("a demo that is switched on later answers", async () => {
   expect((await ask("demo")).text).toContain('"first"');
   await reloaded("success", () => gateway.write("config.yaml", config(first).replace("demo: false", "demo: true")));
