@@ -135,14 +135,21 @@ export class Passage {
   /** Hands the record on; sealing it waits until the answer's bytes are all decoded and the hot path is left. */
   record(): void {
     const hand = () => {
-      this.#pipeline.record(() => this.#seal(this.tap?.finish()));
+      this.#pipeline.record(this);
       this.#recorded(this);
     };
     if (this.tap) this.tap.decoded(hand);
     else hand();
   }
 
-  #seal(answer: AnswerFacts | undefined): Exchange {
+  /** The exchange's. */
+  get id(): string {
+    return this.draft.opening.id;
+  }
+
+  /** Puts the record together; called once, by the pipeline. */
+  seal(): Exchange {
+    const answer = this.tap?.finish();
     const { draft } = this;
     const facts = this.facts();
     learn(draft, facts);

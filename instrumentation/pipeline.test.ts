@@ -38,7 +38,7 @@ test("nothing of it happens within the turn that recorded", () => {
     },
   });
   line.record(record("x"));
-  line.record(() => record("y"));
+  line.record({ id: "y", seal: () => record("y") });
   expect(seen).toEqual([]);
   later();
   expect(seen.map(({ id }) => id)).toEqual(["x", "y"]);
@@ -115,6 +115,46 @@ test("a record whose processor throws is dropped and counted, and the next is pr
   await line.shutdown();
   expect(seen.map(({ id }) => id)).toEqual(["good"]);
   expect(counts.recordLost).toHaveBeenCalledExactlyOnceWith("picky", "processor_failed");
+});
+
+test("who wants to know is told of a record that is lost, with as much of it as was made of it", () => {
+  const { seen, exporter } = collector("a");
+  const counts = troubles();
+  const told: unknown[] = [];
+  const careful: Exporter = { ...exporter, lost: (...given) => void told.push(given) };
+  const failing: Exporter = {
+    ...collector("b").exporter,
+    name: "failing",
+    lost: () => {
+      throw new Error("no");
+    },
+  };
+  function price(one: UsageRecord): UsageRecord {
+    return { ...one, openedAt: 7 };
+  }
+  function redact(): UsageRecord {
+    throw new Error("no");
+  }
+  const line = pipeline({
+    processors: [price, redact],
+    exporters: [failing, careful, collector("deaf").exporter],
+    troubles: counts,
+    defer: (task) => task(),
+  });
+  line.record(record("x"));
+  line.record({
+    id: "y",
+    seal() {
+      throw new Error("no");
+    },
+  });
+  expect(told).toEqual([
+    ["x", { ...record("x"), openedAt: 7 }],
+    ["y", undefined],
+  ]);
+  expect(seen).toEqual([]);
+  expect(counts.recordLost.mock.calls.map(([stage]) => stage)).toEqual(["redact", "close"]);
+  expect(counts.exporterFailed.mock.calls.map(([stage]) => stage)).toEqual(["redact", "failing", "close", "failing"]);
 });
 
 test("a shutdown waits for no exporter longer than it may, and never rejects", async () => {

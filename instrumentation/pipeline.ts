@@ -12,6 +12,11 @@ export interface Exporter {
   readonly name: string;
   opened?(exchange: OpenExchange): void;
   export(record: UsageRecord): void;
+  /**
+   * Told of a record that was given up before it could be exported, with what the processors before the one that threw
+   * made of it; nothing where it could not be sealed. To let go of what waits for it: it may not have been redacted.
+   */
+  lost?(id: string, record: UsageRecord | undefined): void;
   /** Sends what is buffered and lets go of resources; bounded by `shutdownMillis` of the pipeline. */
   shutdown(): Promise<void>;
 }
@@ -36,12 +41,18 @@ export interface PipelineOptions {
 export interface Pipeline {
   opened(exchange: OpenExchange): void;
   /** Takes a closed record; processing happens after the current turn, in order. */
-  record(record: Entry): void;
+  record(record: UsageRecord | Unsealed): void;
   /** Processes what waits and shuts every exporter down, each within the time allowed. Never rejects. */
   shutdown(): Promise<void>;
 }
 
-type Entry = UsageRecord | (() => UsageRecord);
+/** A closed record that is put together once the turn is over. */
+interface Unsealed {
+  readonly id: string;
+  seal(): UsageRecord;
+}
+
+type Entry = UsageRecord | Unsealed;
 
 /** Builds the pipeline. Order of processors is the order given; exporters see the same processed record. */
 export function pipeline({
@@ -57,11 +68,21 @@ export function pipeline({
   let spare: Entry[] | undefined;
   const watching = exporters.filter(({ opened }) => opened !== undefined);
 
+  const lose = (id: string, record: UsageRecord | undefined) => {
+    for (const exporter of exporters) {
+      try {
+        exporter.lost?.(id, record);
+      } catch (error) {
+        troubles.exporterFailed(exporter.name, error);
+      }
+    }
+  };
+
   const process = (entry: Entry) => {
     let stage = "close";
-    let record: UsageRecord;
+    let record: UsageRecord | undefined;
     try {
-      record = typeof entry === "function" ? entry() : entry;
+      record = "seal" in entry ? entry.seal() : entry;
       for (const processor of processors) {
         stage = processor.name;
         record = processor(record);
@@ -69,6 +90,7 @@ export function pipeline({
     } catch (error) {
       troubles.exporterFailed(stage, error);
       troubles.recordLost(stage, "processor_failed");
+      lose(entry.id, record);
       return;
     }
     for (const exporter of exporters) {

@@ -128,7 +128,7 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     }
     reached?.slot.release();
     clearTimeout(total);
-    pipeline.record(() => draft.seal(meter.findings()));
+    pipeline.record({ id: draft.opening.id, seal: () => draft.seal(meter.findings()) });
   };
 
   return { over: run(), stop: () => stop(new GatewayError("shutting_down")) };

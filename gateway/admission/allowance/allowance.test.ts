@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Exchange } from "../../../instrumentation/index.ts";
+import { type Exchange, pipeline } from "../../../instrumentation/index.ts";
 import { sampleExchange, sampleWithout } from "../../../instrumentation/testing/exchange.ts";
 import { GatewayError } from "../../errors.ts";
 import { forgetfulSpending } from "../../testing/forgetful-spending.ts";
@@ -366,6 +366,44 @@ describe("how a reservation ends", () => {
     reserved.settle(sampleExchange({ id: wanted.id }));
     reserved.release();
     expect((await own.standing()).map(({ used }) => used)).toEqual([1, 2]);
+  });
+
+  test("one whose record is lost frees its place at once, and counts as what is known of it", async () => {
+    const own = opened({ limits: { default: { concurrent: 1 } }, budgets: [budget()] });
+    const lost = async (failing: "seal" | "price" | "redact") => {
+      const wanted = ask(keyed("a"), { estimatedNanoUsd: 1_000 });
+      reserve(own, wanted);
+      const failsAt = (stage: string) => {
+        if (stage === failing) throw new Error("no");
+      };
+      const exchange = { ...without("cost"), id: wanted.id };
+      const line = pipeline({
+        processors: [
+          function price(record) {
+            failsAt("price");
+            return { ...record, cost } as never;
+          },
+          function redact(record) {
+            failsAt("redact");
+            return record;
+          },
+        ],
+        exporters: [own.exporter],
+        troubles: { exporterFailed() {}, recordLost() {} },
+        defer: (task) => task(),
+      });
+      line.record({
+        id: wanted.id,
+        seal() {
+          failsAt("seal");
+          return exchange;
+        },
+      });
+      return (await own.standing()).map(({ used }) => used);
+    };
+    expect(await lost("redact")).toEqual([0, 50]);
+    expect(await lost("price")).toEqual([0, 1_050]);
+    expect(await lost("seal")).toEqual([0, 2_050]);
   });
 
   test("one whose record never comes counts as used after its time, and its place is free", async () => {

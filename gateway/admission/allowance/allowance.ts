@@ -82,6 +82,11 @@ class Reservations implements Allowance, ReservedBy {
       export(record) {
         if (record.kind === "exchange") open.get(record.id)?.settle(record);
       },
+      // However little is known of it: its caller is not to pay with a place for what failed here.
+      lost(id, record) {
+        if (record?.kind === "exchange") open.get(id)?.settle(record);
+        else open.get(id)?.expire();
+      },
       // The last exporter to be told of a record is the last to know what was used.
       shutdown: () => this.close(),
     };
