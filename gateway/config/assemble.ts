@@ -54,7 +54,7 @@ export function assemble(assembly: Assembly): Config {
   const adminToken = variables.TOLLGATE_ADMIN_TOKEN ?? optional(shape.adminToken, ["adminToken"], secret);
   const metricsToken = variables.TOLLGATE_METRICS_TOKEN ?? optional(shape.metricsToken, ["metricsToken"], secret);
   const redis = redisSettings(assembly);
-  const cache = cacheSettings(assembly, redis);
+  const cache = cacheSettings(assembly);
   const sentry = sentrySettings(shape, variables, secret);
   const home = built.find(({ name }) => name === "openai") ?? built[0];
   return {
