@@ -14,8 +14,10 @@ export interface RequestFacts {
   readonly mcpServers?: readonly string[];
   /** Known before the answer: characters to be spoken, voice, image size and quality. */
   readonly media?: Media;
-  /** The most output tokens that the request allows, over all the choices that it asks for. */
+  /** The most output tokens that the request allows, over all the choices that are made for it. */
   readonly maxOutputTokens?: number;
+  /** How many choices are made for it, where that is more than one. */
+  readonly choices?: number;
   /** Whether a streamed request already asks for usage; `undefined` where asking makes no sense. */
   readonly asksForUsage?: boolean;
 }

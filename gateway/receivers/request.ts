@@ -21,19 +21,27 @@ export function commonFacts(body: unknown): DraftFacts {
   if (model !== undefined) facts.model = model;
   if (user !== undefined) facts.user = user.slice(0, maxUserCharacters);
   if (metadata !== undefined) facts.metadata = metadata;
-  const most = maxOutputIn(request);
+  const choices = choicesIn(request);
+  if (choices > 1) facts.choices = choices;
+  const most = maxOutputIn(request, choices);
   if (most !== undefined) facts.maxOutputTokens = most;
   return facts;
 }
 
 /** More is no limit at all. */
-const mostTokens = 1_000_000_000;
+export const mostTokens = 1_000_000_000;
 
-/** By any of its names (chat, the older completions, Responses), times the choices that are asked for. */
-function maxOutputIn({ max_completion_tokens, max_tokens, max_output_tokens, n }: JsonObject): number | undefined {
+/** By any of its names (chat, the older completions, Responses), times the choices. */
+function maxOutputIn(
+  { max_completion_tokens, max_tokens, max_output_tokens }: JsonObject,
+  choices: number,
+): number | undefined {
   const most = countIn(max_completion_tokens) ?? countIn(max_tokens) ?? countIn(max_output_tokens);
-  return most === undefined ? undefined : Math.min(most * Math.max(1, countIn(n) ?? 1), mostTokens);
+  return most === undefined ? undefined : Math.min(most * choices, mostTokens);
 }
+
+/** Those that are asked for, or of which the best are: the backend charges for each that it makes. */
+const choicesIn = ({ n, best_of }: JsonObject): number => Math.max(1, countIn(n) ?? 1, countIn(best_of) ?? 1);
 
 /** Facts that are being put together. */
 export type DraftFacts = { -readonly [Key in keyof RequestFacts]: RequestFacts[Key] };

@@ -68,9 +68,10 @@ describe("a request", () => {
     });
   });
 
-  it("of images says size and quality, but not what is yet to be made", () => {
+  it("of images says size and quality, and how many, but not what is yet to be made", () => {
     expect(read("/v1/images/generations", { prompt: "cat", n: 3, size: "1024x1024", quality: "hd" })).toEqual({
       streamed: false,
+      choices: 3,
       media: { imageSize: "1024x1024", imageQuality: "hd" },
     });
   });

@@ -35,6 +35,16 @@ describe("tokens", () => {
     expect(estimate({ max_tokens: 9e15, n: 9e15 }, { json: Buffer.alloc(0) }).estimatedTokens).toBe(1e9);
   });
 
+  test("as often as choices are asked for, or made to choose the best of, with a maximum and without", () => {
+    const output = (body: object) => estimate({ model: "m", ...body }, { json: Buffer.alloc(0) }).estimatedTokens;
+    expect(output({ n: 128 })).toBe(128_000);
+    expect(output({ best_of: 20 })).toBe(20_000);
+    expect(output({ best_of: 20, max_tokens: 50 })).toBe(1_000);
+    expect(output({ n: 4, best_of: 3, max_tokens: 50 })).toBe(200);
+    expect(output({ n: 9e15 })).toBe(1e9);
+    for (const odd of [0, -1, 1.5, "9", null]) expect(output({ n: odd, best_of: odd })).toBe(1_000);
+  });
+
   test("images within the body count by the piece, not by their bytes", () => {
     const url = `data:image/png;base64,${"A".repeat(400_000)}`;
     const images = [url, url].map((one) => ({ type: "image_url", image_url: { url: one } }));

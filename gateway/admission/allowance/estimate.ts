@@ -1,6 +1,7 @@
 // What a request may use, estimated before it is sent: cheap, and rather too much than too little.
 import type { Operation } from "../../../instrumentation/index.ts";
 import type { RequestFacts } from "../../receivers/receiver.ts";
+import { mostTokens } from "../../receivers/request.ts";
 import type { Identity } from "../identity.ts";
 import type { Ask } from "./allowance.ts";
 
@@ -17,7 +18,7 @@ export interface EstimateOptions {
   readonly facts: RequestFacts;
   /** The body, where it is JSON. */
   readonly json: Buffer | undefined;
-  /** For a request that sets no maximum, tokens. */
+  /** For each choice of a request that sets no maximum, tokens. */
   readonly outputTokens: number;
   readonly quote: Quote;
 }
@@ -69,7 +70,9 @@ export class Estimate implements Ask {
   #output(): number {
     const { metered, operation, facts, outputTokens } = this.#options;
     if (!metered) return 0;
-    return facts.maxOutputTokens ?? (generating.has(operation) ? outputTokens : 0);
+    const { maxOutputTokens, choices = 1 } = facts;
+    if (maxOutputTokens !== undefined) return maxOutputTokens;
+    return generating.has(operation) ? Math.min(outputTokens * choices, mostTokens) : 0;
   }
 }
 
