@@ -61,6 +61,25 @@ test("names are bounded: further ones are left out, and counted", () => {
   expect(folded).toEqual(["user"]);
 });
 
+test("a name that goes makes room for another, one that stays keeps its place, and one left out is counted once", () => {
+  const cells = registry();
+  const folded: string[] = [];
+  const set = allowanceGauges(cells, 2, (label) => void folded.push(label));
+  const shown = (...names: string[]) => {
+    const limit = { scope: "key", counted: "requests", period: "minute", limit: 60 } as const;
+    set(names.flatMap((name) => [standing({ scope: "key", name }, 1), standing({ ...limit, name }, 1)]));
+    const budgets = Object.keys(values(cells, "gateway_budget_usd")).map((labels) => labels.split(" ")[1]);
+    expect(Object.keys(values(cells, "gateway_limit_ratio")).map((labels) => labels.split(" ")[0])).toEqual(budgets);
+    return budgets.toSorted();
+  };
+  expect(shown("a", "b", "c")).toEqual(["a", "b"]);
+  expect(shown("d", "c", "b", "a")).toEqual(["a", "b"]);
+  expect(folded).toEqual(["key", "key"]);
+  expect(shown("d", "c", "b")).toEqual(["b", "d"]);
+  expect(shown("c", "b")).toEqual(["b", "c"]);
+  expect(folded).toHaveLength(2);
+});
+
 test("a shared state that is away is told of, its troubles counted, and the gauges stay as they were", async () => {
   const cells = registry();
   let up = true;
