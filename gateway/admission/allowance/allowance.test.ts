@@ -123,6 +123,22 @@ describe("who is counted", () => {
     expect(refusal(own, ask(keyed("d"), { model: undefined })).message).toContain("all callers together");
   });
 
+  test("a user whose name ends like another's team is a caller of its own", async () => {
+    const own = opened({
+      limits: { default: { requestsPerMinute: 1 } },
+      budgets: [budget({ scope: "team", name: "*" })],
+    });
+    const identities: Identity[] = [
+      { auth: "jwt", user: "ann", team: "red", priority: 0 },
+      { auth: "jwt", user: "ann\nred", priority: 0 },
+      { auth: "jwt", user: "ann", team: "blue", priority: 0 },
+    ];
+    for (const identity of identities.slice(0, 2)) reserve(own, ask(identity));
+    for (const identity of identities) expect(refusal(own, ask(identity)).kind).toBe("request_limit");
+    const teams = (await own.standing()).flatMap(({ rule }) => (rule.scope === "team" ? [rule.name] : []));
+    expect(teams).toEqual(["red", "blue"]);
+  });
+
   test("limits that changed count what was counted before", () => {
     const own = opened({ limits: { default: { requestsPerMinute: 5 } } });
     for (let at = 0; at < 3; at++) reserve(own, ask(keyed("a")));

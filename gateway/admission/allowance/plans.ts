@@ -33,11 +33,13 @@ export function plans(settings: RuleSettings): Plans {
   }
   /** By the key itself: one that was changed is another object, and what is forgotten of it costs nothing. */
   const ofKeys = new WeakMap<Key, Plan[]>();
-  const ofUsers = new Map<string, Plan[]>();
+  /** By team, then by name: both may hold any character, so that no name is made of the two. */
+  const ofUsers = new Map<string | undefined, Map<string, Plan[]>>();
+  let users = 0;
   const ofAnyone: Plan[] = [];
 
   /** The plans of a caller, by what the model is subject to. */
-  const plansOf = ({ key, user, team = "" }: Identity): Plan[] => {
+  const plansOf = ({ key, user, team }: Identity): Plan[] => {
     if (key !== undefined) {
       const found = ofKeys.get(key);
       if (found !== undefined) return found;
@@ -46,13 +48,17 @@ export function plans(settings: RuleSettings): Plans {
       return made;
     }
     if (user === undefined) return ofAnyone;
-    // A user's name may hold anything but a line's end.
-    const name = team === "" ? user : `${user}\n${team}`;
-    const found = ofUsers.get(name);
+    const found = ofUsers.get(team)?.get(user);
     if (found !== undefined) return found;
-    if (ofUsers.size >= kept) ofUsers.clear();
+    if (users >= kept) {
+      ofUsers.clear();
+      users = 0;
+    }
     const made: Plan[] = [];
-    ofUsers.set(name, made);
+    const mates = ofUsers.get(team);
+    if (mates === undefined) ofUsers.set(team, new Map([[user, made]]));
+    else mates.set(user, made);
+    users += 1;
     return made;
   };
 
