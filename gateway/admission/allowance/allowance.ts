@@ -3,6 +3,7 @@ import type { Exporter } from "../../../instrumentation/index.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Ledger, Taken } from "./ledger.ts";
+import { OpenReservations } from "./open-reservations.ts";
 import { type Plan, plans } from "./plans.ts";
 import { refusal } from "./refusal.ts";
 import { type Reservation, Reserved, type ReservedBy, unlimited } from "./reservation.ts";
@@ -63,8 +64,7 @@ class Reservations implements Allowance, ReservedBy {
   readonly wall: () => number;
   #plans: ReturnType<typeof plans>;
   #expireMillis: number;
-  /** By exchange, the oldest first. */
-  readonly #open = new Map<string, Reserved>();
+  readonly #open = new OpenReservations<Reserved>();
   /** Steps of which Redis has not answered yet. */
   readonly #charging = new Set<Promise<void>>();
   readonly #expiring: NodeJS.Timeout;
@@ -111,12 +111,12 @@ class Reservations implements Allowance, ReservedBy {
     const now = this.wall();
     if (taken.holding === undefined) throw refusal(rules, taken, amounts, now);
     const reserved = new Reserved(this, ask, taken.holding, taken.used, now);
-    this.#open.set(ask.id, reserved);
+    this.#open.add(reserved);
     return reserved;
   }
 
   end(reserved: Reserved): boolean {
-    return this.#open.get(reserved.id) === reserved && this.#open.delete(reserved.id);
+    return this.#open.delete(reserved);
   }
 
   charging(step: Promise<void>): Promise<void> {
@@ -145,10 +145,7 @@ class Reservations implements Allowance, ReservedBy {
 
   #expire(): void {
     const before = this.wall() - this.#expireMillis;
-    for (const reserved of this.#open.values()) {
-      if (reserved.at > before) return;
-      if (!reserved.lasting) reserved.expire();
-    }
+    for (const reserved of this.#open.all()) if (reserved.at <= before && !reserved.lasting) reserved.expire();
   }
 }
 

@@ -1,5 +1,6 @@
 // The ledger of gateways that share a Redis: each request is one atomic script, and what a dead gateway held is given back.
 import { GatewayError } from "../../errors.ts";
+import { type Listed, Roll } from "../../roll.ts";
 import type { Redis } from "../../state/redis.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { keyOf, refusedBy, sortOf, ttlOf, usedOf } from "./redis-counter.ts";
@@ -39,7 +40,7 @@ export interface RedisLedger extends Ledger {
 
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 
-interface Held extends Holding {
+interface Held extends Holding, Listed {
   readonly keys: readonly string[];
   /** Redis' time at which it was taken, ms; `undefined` where it was taken without Redis. */
   readonly takenAt: number | undefined;
@@ -52,7 +53,7 @@ class SharedLedger implements RedisLedger {
   readonly #options: RedisLedgerOptions;
   readonly #deadMillis: number;
   readonly #settlements: Settlements;
-  readonly #open = new Set<Held>();
+  readonly #open = new Roll<Held>();
   readonly #beating: NodeJS.Timeout;
   #holder: string | undefined = undefined;
   #lastHolder = "";
@@ -109,7 +110,7 @@ class SharedLedger implements RedisLedger {
     this.#ahead = Number(time) - this.#options.wall();
     const used = rules.map((rule, at) => Number(rest[at]) + (state === 1 ? amountOf(rule, amounts) : 0));
     if (state === 0) return refusedBy(rules, used, rest.slice(rules.length).map(Number), Number(time));
-    const holding: Held = { rules, amounts, keys, takenAt: Number(time), holder };
+    const holding: Held = { rules, amounts, keys, takenAt: Number(time), holder, place: -1 };
     this.#open.add(holding);
     return { holding, used };
   }
@@ -138,7 +139,8 @@ class SharedLedger implements RedisLedger {
   /** What Redis knows nothing of yet. */
   #untaken(rules: readonly Rule[], amounts: Amounts): Held {
     const now = this.#serverNow();
-    return { rules, amounts, keys: rules.map((rule) => keyOf(rule, now)), takenAt: undefined, holder: undefined };
+    const keys = rules.map((rule) => keyOf(rule, now));
+    return { rules, amounts, keys, takenAt: undefined, holder: undefined, place: -1 };
   }
 
   add(rules: readonly Rule[], used: Amounts): void {
@@ -195,7 +197,7 @@ class SharedLedger implements RedisLedger {
     const holder = `${this.#options.gateway}:${++this.#greetings}`;
     const now = this.#serverNow();
     const held = new Map<string, { amount: number; ttl: number }>();
-    for (const holding of this.#open) {
+    for (const holding of this.#open.members()) {
       holding.holder = holder;
       holding.rules.forEach((rule, at) => {
         const amount = amountOf(rule, holding.amounts);
