@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { answer, eventStream, json, silence } from "./testing/answers.ts";
-import { backendAt, startTollgate } from "./testing/harness.ts";
+import { backendAt, startTollgate, testLimits } from "./testing/harness.ts";
 import type { Field } from "./testing/http-wire.ts";
 import { chatCompletion, chatEvents, chatRequest } from "./testing/payloads.ts";
 import { type RawConnection, rawConnection, requestBytes } from "./testing/raw-client.ts";
@@ -121,15 +121,7 @@ test("a long answer that begins after its client left is drained to its end, too
 test("a client that stopped reading and then leaves does not hold up the draining", async () => {
   const words = Array.from({ length: 400 }, () => "x".repeat(50_000));
   const long = chatEvents({ model, usage, words });
-  const limits = {
-    jsonBytes: 1e6,
-    bodyBytes: 1e6,
-    multipartHeadBytes: 1e5,
-    receiveSeconds: 5,
-    stallSeconds: 60,
-    drainBytes: 1e9,
-    drainSeconds: 15,
-  };
+  const limits = testLimits({ drainBytes: 1e9, drainSeconds: 15 });
   await using stage = await scene({ ...draining, config: { limits }, script: [eventStream(long)] });
   const connection = await begin(stage);
   await connection.head();
@@ -151,15 +143,7 @@ test("a client that stopped reading and then leaves does not hold up the drainin
 
 test("a client that stopped reading and does not leave is taken to be gone, and the backend is let go", async () => {
   const words = Array.from({ length: 400 }, () => "x".repeat(50_000));
-  const limits = {
-    jsonBytes: 1e6,
-    bodyBytes: 1e6,
-    multipartHeadBytes: 1e5,
-    receiveSeconds: 5,
-    stallSeconds: 0.2,
-    drainBytes: 1e6,
-    drainSeconds: 5,
-  };
+  const limits = testLimits({ stallSeconds: 0.2 });
   const script = [eventStream(chatEvents({ model, usage, words }))];
   await using stage = await scene({ ...cancelling, config: { limits }, script });
   const connection = await begin(stage);
@@ -173,15 +157,7 @@ test("a client that stopped reading and does not leave is taken to be gone, and 
 
 test("a client that takes no answer at all is taken to be gone, though each was written whole", async () => {
   const whole = JSON.stringify({ pad: "x".repeat(60_000) });
-  const limits = {
-    jsonBytes: 1e6,
-    bodyBytes: 1e6,
-    multipartHeadBytes: 1e5,
-    receiveSeconds: 5,
-    stallSeconds: 0.2,
-    drainBytes: 1e6,
-    drainSeconds: 5,
-  };
+  const limits = testLimits({ stallSeconds: 0.2 });
   const otherwise = answer({ body: whole, headers: [["Content-Type", "application/json"]] });
   await using stage = await scene({ ...cancelling, config: { limits }, fake: { otherwise } });
   const { socket } = await rawConnection(stage.at("/chat/completions"), 1);
@@ -203,15 +179,7 @@ test("a client that takes no answer at all is taken to be gone, though each was 
 });
 
 describe("draining has its bounds", () => {
-  const limits = {
-    jsonBytes: 1e6,
-    bodyBytes: 1e6,
-    multipartHeadBytes: 1e5,
-    receiveSeconds: 5,
-    stallSeconds: 60,
-    drainBytes: 1e6,
-    drainSeconds: 5,
-  };
+  const limits = testLimits();
   test.each([
     ["seconds", { drainSeconds: 0.1 }, eventStream(events.slice(0, 2), { end: "stall" })],
     [

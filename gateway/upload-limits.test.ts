@@ -1,21 +1,15 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { answer, chunk, errorAnswer, hangUp, json } from "./testing/answers.ts";
+import { testLimits } from "./testing/harness.ts";
 import type { Field } from "./testing/http-wire.ts";
 import { chatCompletion, chatRequest } from "./testing/payloads.ts";
 import { rawConnection, requestBytes } from "./testing/raw-client.ts";
 import { scene } from "./testing/scene.ts";
 
 const megabyte = 1024 * 1024;
-const limits = {
-  jsonBytes: 20_000,
-  bodyBytes: 400_000,
-  multipartHeadBytes: 64 * 1024,
-  receiveSeconds: 5,
-  stallSeconds: 60,
-  drainBytes: megabyte,
-  drainSeconds: 5,
-};
+const limits = testLimits({ jsonBytes: 20_000, bodyBytes: 400_000 });
+
 describe("a body that is too large is refused in OpenAI's shape", () => {
   const big = Buffer.alloc(500_000, "x");
   const jsonBody = Buffer.from(JSON.stringify({ ...chatRequest("gpt-4o-mini"), pad: "x".repeat(30_000) }));

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
+import { testLimits } from "../testing/harness.ts";
 import { rawConnection, requestBytes } from "../testing/raw-client.ts";
 import { handshake, model, realtimeScene } from "../testing/realtime-scene.ts";
 
@@ -150,17 +151,9 @@ describe("a client that leaves in the middle of a response", () => {
   });
 
   test("has the drained backend closed after the time that draining may take", async () => {
-    const config = {
-      jsonBytes: 1e6,
-      bodyBytes: 1e6,
-      multipartHeadBytes: 1e5,
-      receiveSeconds: 5,
-      stallSeconds: 60,
-      drainBytes: 1e6,
-    };
     await using stage = await realtimeScene({
       backend: { onClientAbort: "drain" },
-      config: { limits: { ...config, drainSeconds: 0.1 } },
+      config: { limits: testLimits({ drainSeconds: 0.1 }) },
     });
     const connection = await stage.rawSession();
     const there = await stage.there();
@@ -171,17 +164,9 @@ describe("a client that leaves in the middle of a response", () => {
   });
 
   test("has the drained backend closed after the bytes that draining may take", async () => {
-    const config = {
-      jsonBytes: 1e6,
-      bodyBytes: 1e6,
-      multipartHeadBytes: 1e5,
-      receiveSeconds: 5,
-      stallSeconds: 60,
-      drainSeconds: 100,
-    };
     await using stage = await realtimeScene({
       backend: { onClientAbort: "drain" },
-      config: { limits: { ...config, drainBytes: 1000 } },
+      config: { limits: testLimits({ drainSeconds: 100, drainBytes: 1000 }) },
     });
     const connection = await stage.rawSession();
     const there = await stage.there();

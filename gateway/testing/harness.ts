@@ -6,7 +6,7 @@ import type { Exchange, Exporter, SpanData } from "../../instrumentation/index.t
 import type { Allowance } from "../admission/allowance/allowance.ts";
 import { openAllowance } from "../admission/allowance/open.ts";
 import { backend } from "../config/builtin.ts";
-import type { Backend, Config } from "../config/config.ts";
+import type { Backend, Config, Limits } from "../config/config.ts";
 import { load } from "../config/load.ts";
 import { type Gateway, type GatewayOptions, gateway } from "../gateway.ts";
 import { instruments } from "../instruments.ts";
@@ -68,6 +68,18 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     ...overrides,
   };
 }
+
+/** Limits that no usual request meets, with those that a test is about. */
+export const testLimits = (own: Partial<Limits> = {}): Limits => ({
+  jsonBytes: 1e6,
+  bodyBytes: 1e6,
+  multipartHeadBytes: 1e5,
+  receiveSeconds: 5,
+  stallSeconds: 60,
+  drainBytes: 1e6,
+  drainSeconds: 5,
+  ...own,
+});
 
 /** What its metrics say now. Not once it is closed. */
 export const metricsOf = async ({ scrape }: Pick<Tollgate, "scrape">): Promise<readonly MetricSample[]> =>
