@@ -40,8 +40,13 @@ function maxOutputIn(
   return most === undefined ? undefined : Math.min(most * choices, mostTokens);
 }
 
-/** Those that are asked for, or of which the best are: the backend charges for each that it makes. */
-const choicesIn = ({ n, best_of }: JsonObject): number => Math.max(1, countIn(n) ?? 1, countIn(best_of) ?? 1);
+/** Those that are asked for, or of which the best are, to each prompt: the backend charges for each that it makes. */
+const choicesIn = ({ n, best_of, prompt }: JsonObject): number =>
+  Math.max(1, countIn(n) ?? 1, countIn(best_of) ?? 1) * promptsIn(prompt);
+
+/** A list of numbers is one prompt, in tokens. */
+const promptsIn = (prompt: unknown): number =>
+  Array.isArray(prompt) && typeof prompt[0] !== "number" ? Math.max(1, prompt.length) : 1;
 
 /** Facts that are being put together. */
 export type DraftFacts = { -readonly [Key in keyof RequestFacts]: RequestFacts[Key] };

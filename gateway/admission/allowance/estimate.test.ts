@@ -41,6 +41,9 @@ describe("tokens", () => {
     expect(output({ best_of: 20 })).toBe(20_000);
     expect(output({ best_of: 20, max_tokens: 50 })).toBe(1_000);
     expect(output({ n: 4, best_of: 3, max_tokens: 50 })).toBe(200);
+    expect(output({ prompt: ["a", "b", "c"], n: 2, max_tokens: 50 })).toBe(300);
+    expect(output({ prompt: [[1, 2], [3]], max_tokens: 50 })).toBe(100);
+    expect(output({ prompt: [1, 2, 3], max_tokens: 50 })).toBe(50);
     expect(output({ n: 9e15 })).toBe(1e9);
     for (const odd of [0, -1, 1.5, "9", null]) expect(output({ n: odd, best_of: odd })).toBe(1_000);
   });
