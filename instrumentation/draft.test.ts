@@ -84,3 +84,10 @@ test("an attempt that nobody ended is abandoned, and lasts until the exchange's 
   draft.close(done, 1300);
   expect(draft.seal({}).attempts[0]).toMatchObject({ result: "abandoned", startedAfter: 0.1, seconds: 0.2 });
 });
+
+test("no first token comes after the end: what a broken answer still held goes out after its close", () => {
+  const draft = new ExchangeDraft(opening);
+  draft.close(done, 1500);
+  draft.firstTokenAt = 1500.3;
+  expect(draft.seal({}).firstTokenSeconds).toBe(0.5);
+});

@@ -167,7 +167,9 @@ export class ExchangeDraft {
     if (usageSource !== undefined) exchange.usageSource = usageSource;
     if (tokens !== undefined) exchange.tokens = Object.freeze(tokens);
     if (this.messageCount !== undefined) exchange.messageCount = this.messageCount;
-    if (this.firstTokenAt !== undefined) exchange.firstTokenSeconds = (this.firstTokenAt - start) / 1000;
+    // What a broken answer still held goes out after its close: its token came by then, though nobody had looked.
+    if (this.firstTokenAt !== undefined)
+      exchange.firstTokenSeconds = (Math.min(this.firstTokenAt, this.#closedAt) - start) / 1000;
     if (media !== undefined) exchange.media = Object.freeze(media);
     if (cacheSaved !== undefined) exchange.cacheSaved = Object.freeze(cacheSaved);
     return Object.freeze(exchange);
