@@ -1,5 +1,4 @@
 // The gateway as one thing: two listeners over one configuration, that can be reloaded, drained and stopped.
-
 import { traceSource } from "../instrumentation/index.ts";
 import { admission, type OpenAdmission } from "./admission/admission.ts";
 import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
@@ -82,7 +81,12 @@ export async function gateway({
   let draining = false;
 
   const { backends } = config;
-  const guard = breaker({ backends, now: clock.now, changed: telemetry.backendChanged });
+  const guard = breaker({
+    backends,
+    now: clock.now,
+    changed: telemetry.backendChanged,
+    troubled: (error) => telemetry.troubled("log", error),
+  });
   const waiting = queues({ backends, now: clock.now, meterOf: telemetry.queueMeter });
   const speeds = latency(clock.now);
   const makeFleet = (next: Config, previous?: Fleet): Fleet =>

@@ -309,6 +309,18 @@ describe("a reload", () => {
   });
 });
 
+test("whoever looks on and throws changes nothing, and is told of", () => {
+  const told: unknown[] = [];
+  const fault = new Error("no room");
+  const changed = () => {
+    throw fault;
+  };
+  const troubled = (error: unknown) => void told.push(error);
+  const seen = breaker({ backends: [guarded("a")], now: () => 0, changed, troubled });
+  for (let failure = 0; failure < 3; failure += 1) seen.observe("a", false);
+  expect([seen.state("a"), told]).toEqual(["open", [fault]]);
+});
+
 test("a backend that is not configured is down, and news of it changes nothing", () => {
   const { fail, succeed, admits, mayAdmit, forgo, checked, state, up } = scene();
   succeed(1, "ghost");

@@ -42,8 +42,10 @@ export interface BreakerOptions {
   readonly backends: readonly Guarded[];
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Told of each change once, right after it; it may not throw. */
+  /** Told of each change once, right after it. */
   readonly changed?: (backend: string, change: BackendChange) => void;
+  /** Told where that threw, in the middle of a request which it does not touch. */
+  readonly troubled?: (error: unknown) => void;
 }
 
 interface Entry {
@@ -53,8 +55,15 @@ interface Entry {
 
 const unknown: Cause = {};
 
-export function breaker({ backends, now, changed = () => {} }: BreakerOptions): Breaker {
+export function breaker({ backends, now, changed = () => {}, troubled = () => {} }: BreakerOptions): Breaker {
   let entries = new Map<string, Entry>();
+  const tell = (backend: string, change: BackendChange): void => {
+    try {
+      changed(backend, change);
+    } catch (error) {
+      troubled(error);
+    }
+  };
   const circuitOf = (backend: string): Circuit | undefined => entries.get(backend)?.circuit;
 
   const follow = (next: readonly Guarded[]): void => {
@@ -63,7 +72,7 @@ export function breaker({ backends, now, changed = () => {} }: BreakerOptions): 
     for (const guarded of next) {
       const known = before.get(guarded.name);
       const isKept = known !== undefined && isSame(known.guarded, guarded);
-      const circuit = isKept ? known.circuit : new Circuit(guarded.breaker, (change) => changed(guarded.name, change));
+      const circuit = isKept ? known.circuit : new Circuit(guarded.breaker, (change) => tell(guarded.name, change));
       if (known !== undefined && !isKept) {
         // Its health check goes on, and says only what is new.
         if (isThere(known.guarded, guarded)) circuit.inherit(known.circuit);

@@ -117,7 +117,10 @@ class Check {
     }
   }
 
-  /** Its own address has to answer 2xx. The list of models is only a guess at what it answers: any word of it will do, but for an error of its own or a refusal of our key. */
+  /**
+   * Its own address has to answer 2xx. The list of models is only a guess at what it answers: any word of it will do,
+   * but for an error of its own or a refusal of our key.
+   */
   #found(status: number): Cause | "well" | undefined {
     if (status === 429) return undefined;
     if (status >= 200 && status < 300) return "well";
