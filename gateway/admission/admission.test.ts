@@ -393,6 +393,70 @@ describe("what a key has made", () => {
     ]);
   });
 
+  describe("includes a response's items", () => {
+    const item = (id: string) => ({ type: "message", id, role: "assistant", content: [] });
+    const whole = { id: "resp_1", object: "response", status: "completed", output: [item("rs_1"), item("msg_1")] };
+    const spoken = [
+      { type: "response.created", response: { ...whole, output: [] } },
+      { type: "response.output_item.added", item: item("rs_1") },
+      {
+        type: "response.output_text.delta",
+        item_id: "rs_1",
+        delta: 'of "response.output_item." and {"id":"msg_text"}',
+      },
+      { type: "response.output_item.done", item: item("msg_1") },
+      { type: "response.completed", response: whole },
+    ];
+    const stream = (eol: string) =>
+      spoken.map((event) => `event: ${event.type}${eol}data: ${JSON.stringify(event)}${eol}${eol}`).join("");
+    const small = (bytes: string) => bytes.match(/[\s\S]{1,7}/g) ?? [];
+    const reference = (id: string) => ({ type: "item_reference", id });
+
+    test.each([
+      ["as JSON", json(whole), false],
+      ["as a stream", eventStream(stream("\n")), true],
+      ["as a stream in crumbs", eventStream(small(stream("\r\n"))), true],
+    ])("that came %s", async (_, made, streamed) => {
+      const after = json({ id: "resp_2", object: "response", status: "completed", output: [] });
+      const { stage, keys } = await guarded({ script: [made, after, after, after, after] });
+      await using _stage = stage;
+      const [one, two] = [bearer(keys.add("one")), bearer(keys.add("two"))];
+      await stage.post("/responses", { model, input: "hi", stream: streamed }, [one]);
+      const told = async (entry: unknown, key: typeof one) =>
+        (await stage.post("/responses", { model, input: [{ role: "user", content: "and?" }, entry] }, [key])).status;
+      expect(await told(reference("rs_1"), one)).toBe(200);
+      expect(await told(reference("msg_1"), one)).toBe(200);
+      expect(await told({ id: "msg_1" }, one)).toBe(200);
+      for (const entry of [
+        reference("rs_1"),
+        reference("msg_1"),
+        { id: "msg_1" },
+        { type: null, id: "msg_1" },
+        // It brings no words of its own along, so that the backend would look them up.
+        { type: "reasoning", id: "rs_1", summary: [] },
+        reference("msg_text"),
+        reference("msg_nobody"),
+      ]) {
+        expect([entry, await told(entry, two)]).toEqual([entry, 404]);
+      }
+      const counted = { model, input: [reference("msg_1")] };
+      expect((await stage.post("/responses/input_tokens", counted, [two])).status).toBe(404);
+      expect(stage.backend.received).toHaveLength(4);
+      // What a client brings along under an id that is nobody's is its own affair.
+      expect(await told({ type: "message", id: "msg_own", role: "user", content: "x" }, two)).toBe(200);
+    });
+
+    test("and none that its owner only speaks of", async () => {
+      const echo = json({ ...whole, metadata: { id: "msg_other" }, output: [] });
+      const { stage, keys } = await guarded({ script: [echo] });
+      await using _ = stage;
+      const one = bearer(keys.add("one"));
+      await stage.post("/responses", { model, input: "x", metadata: { id: "msg_other" } }, [one]);
+      const got = await stage.post("/responses", { model, input: [reference("msg_other")] }, [one]);
+      expect(got.status).toBe(404);
+    });
+  });
+
   test("is bound although the answer comes compressed", async () => {
     const { gzipSync } = await import("node:zlib");
     const packed = answer({

@@ -4,13 +4,14 @@ import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Fleet, Upstream } from "../fleet.ts";
 import type { Receiver } from "../receivers/receiver.ts";
-import type { Witness } from "../witness.ts";
+import { type Witness, Witnesses } from "../witness.ts";
 import type { BoundIds, Owner } from "./bound-ids.ts";
 import { type Identify, identify, type KeyRing } from "./identify.ts";
 import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
 import { madeIds } from "./made-ids.ts";
-import { idsInBody, idsInPath } from "./named-ids.ts";
+import { madeItems } from "./made-items.ts";
+import { idsInBody, idsInPath, type NamedId } from "./named-ids.ts";
 import { grantFor, type PermitRequest, permit } from "./permit.ts";
 
 export interface Asked extends PermitRequest {
@@ -119,18 +120,15 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
       // An answer is kept there only where the client says so.
       if (receiver.operation === "chat" && asked.json?.includes('"store"') !== true) return undefined;
       const tenant = tenantOf(identity);
-      return madeIds({
-        receiver,
-        method,
-        path,
-        failed,
-        found(id, isNew) {
-          const name = backend();
-          if (name === undefined) return;
-          if (isNew) ids.made(id, { tenant, backend: name });
-          else ids.named(id, { tenant, backend: name });
-        },
-      });
+      const found = (id: string, isNew: boolean): void => {
+        const name = backend();
+        if (name === undefined) return;
+        if (isNew) ids.made(id, { tenant, backend: name });
+        else ids.named(id, { tenant, backend: name });
+      };
+      const one = madeIds({ receiver, method, path, failed, found });
+      const other = madeItems({ receiver, method, failed, found });
+      return one && other ? new Witnesses(one, other) : (one ?? other);
     },
     allows: (identity, model) => !asks() || permission.allows(identity, model),
     reaches: (identity, { ownKey }) => !(asks() && isStranger(identity) && ownKey),
@@ -150,30 +148,32 @@ function holderOf(asked: Asked, tenant: string, ids: BoundIds): string | undefin
   return judged.backend;
 }
 
-/** One after the other, so that who names what is another's learns nothing of the rest, and costs no more. */
+/** How many are asked about together. */
+const askedTogether = 50;
+
+/** A few at a time, so that who names what is another's costs no more than that. */
 async function lateHolder(
   judged: Holder,
-  named: readonly Named[],
+  named: readonly NamedId[],
   first: Promise<Owner | undefined>,
   ids: BoundIds,
 ): Promise<string | undefined> {
-  for (const [at, { id, isKnown }] of named.entries()) judged.see(await (at === 0 ? first : ids.find(id)), isKnown);
+  for (let at = 0; at < named.length; at += askedTogether) {
+    const some = named.slice(at, at + askedTogether);
+    const owners = await Promise.all(some.map(({ id }, i) => (at + i === 0 ? first : ids.find(id))));
+    for (const [i, { isKnown }] of some.entries()) judged.see(owners[i], isKnown);
+  }
   return judged.backend;
 }
 
-interface Named {
-  readonly id: string;
-  /** It is an id; else it may be a word. */
-  readonly isKnown: boolean;
-}
+const none: readonly NamedId[] = [];
 
-const nothingNamed: readonly Named[] = [];
-
-function namedIn({ receiver, method, path, json, call }: Asked): readonly Named[] {
+function namedIn({ receiver, method, path, json, call }: Asked): readonly NamedId[] {
   const grant = grantFor(receiver, method);
-  const inBody = json !== undefined && mayNameIds(receiver) ? idsInBody(json, grant !== undefined) : none;
-  if (grant === undefined && call === undefined && inBody.length === 0) return nothingNamed;
-  const named: Named[] = [];
+  const reading = { thorough: grant !== undefined, withItems: mayNameItems(receiver) };
+  const inBody = json !== undefined && mayNameIds(receiver) ? idsInBody(json, reading) : none;
+  if (grant === undefined && call === undefined) return inBody;
+  const named: NamedId[] = [];
   const add = (all: readonly string[], isKnown: boolean) => {
     for (const id of all) named.push({ id, isKnown });
   };
@@ -188,11 +188,8 @@ function namedIn({ receiver, method, path, json, call }: Asked): readonly Named[
     add(inPath.kind === "ids" ? inPath.ids : inPath.words, inPath.kind === "ids");
   }
   if (call !== undefined) add([call], true);
-  add(inBody, true);
-  return named;
+  return [...named, ...inBody];
 }
-
-const none: readonly string[] = [];
 
 /** The one backend of all that one caller names. */
 class Holder {
@@ -234,6 +231,10 @@ function plain(text: string): string {
 /** Embeddings, moderations and the like know nothing that is kept. */
 const mayNameIds = ({ operation }: Receiver): boolean =>
   operation !== "embedding" && operation !== "moderation" && operation !== "completion" && operation !== "speech";
+
+/** What is said about responses and conversations: conversations have no receiver of their own. */
+const mayNameItems = ({ operation }: Receiver): boolean =>
+  operation === "response" || operation === "stored_response" || operation === "other";
 
 const whole = new Map<Receiver, Receiver>();
 

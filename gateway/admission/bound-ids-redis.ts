@@ -1,7 +1,7 @@
 // Bound ids in a Redis that several gateways share, with those that were used last at hand.
 import { GatewayError } from "../errors.ts";
 import type { Redis, RedisScript } from "../state/redis.ts";
-import { type BoundIds, longestId, type Owner } from "./bound-ids.ts";
+import { type BoundIds, fadingMillis, fadingPrefixes, longestId, type Owner } from "./bound-ids.ts";
 
 export interface RedisIdsOptions {
   readonly redis: Redis;
@@ -13,8 +13,6 @@ export interface RedisIdsOptions {
   readonly maxRemembered?: number;
 }
 
-/** Providers keep responses for 30 days, so that older ones are of no use. */
-const responseSeconds = 60 * 24 * 3_600;
 const retryMillis = 1_000;
 /** Ids written together after Redis was away. */
 const batch = 500;
@@ -60,7 +58,7 @@ export function redisIds({ redis, failed, maxWaiting = 100_000, maxRemembered = 
 
   const send = async (id: string, entry: Waiting): Promise<void> => {
     const { owner, isNew } = entry;
-    const [key, text, seconds] = [keyOf(id), textOf(owner), id.startsWith("resp_") ? responseSeconds : 0];
+    const [key, text, seconds] = [keyOf(id), textOf(owner), secondsOf(id)];
     const expiry = seconds === 0 ? [] : ["EX", String(seconds)];
     try {
       let whose: Owner | undefined = owner;
@@ -148,6 +146,9 @@ export function redisIds({ redis, failed, maxWaiting = 100_000, maxRemembered = 
   };
 }
 
+/** To live; 0: for good. */
+const secondsOf = (id: string): number =>
+  fadingPrefixes.some((prefix) => id.startsWith(prefix)) ? fadingMillis / 1000 : 0;
 const keyOf = (id: string): string => `{tollgate}:id:${id}`;
 const textOf = ({ tenant, backend }: Owner): string => JSON.stringify([tenant, backend]);
 

@@ -1,6 +1,6 @@
 // Bound ids in a database file: they outlive the gateway, and several gateways on one machine share them.
 import type { DatabaseSync } from "node:sqlite";
-import { type BoundIds, longestId, type Owner } from "./bound-ids.ts";
+import { type BoundIds, fadingMillis, fadingPrefixes, longestId, type Owner } from "./bound-ids.ts";
 
 export interface SqliteIdsOptions {
   readonly database: DatabaseSync;
@@ -20,9 +20,6 @@ const lastMillis = 2_000;
 /** While the disk fails, no more than this is kept. */
 const maxWaiting = 100_000;
 
-/** Providers keep responses for 30 days, so that older ones are of no use. */
-const responseMillis = 60 * 24 * 3_600_000;
-
 interface Waiting {
   readonly owner: Owner;
   readonly isNew: boolean;
@@ -33,10 +30,12 @@ export function sqliteIds({ database, now, failed }: SqliteIdsOptions): BoundIds
   database.exec(`CREATE TABLE IF NOT EXISTS bound_ids (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, backend TEXT NOT NULL, bound_at INTEGER NOT NULL
   ) WITHOUT ROWID`);
-  // A range of the key, and not LIKE, which would read every row.
-  const old = "DELETE FROM bound_ids WHERE id >= 'resp_' AND id < 'resp`' AND bound_at < ?";
   try {
-    database.prepare(old).run(Math.round(now()) - responseMillis);
+    // Ranges of the key, and not LIKE, which would read every row: what begins with `msg_` comes before "msg`".
+    const old = database.prepare("DELETE FROM bound_ids WHERE id >= ? AND id < ? AND bound_at < ?");
+    for (const prefix of fadingPrefixes) {
+      old.run(prefix, prefix.replace(/_$/, "`"), Math.round(now()) - fadingMillis);
+    }
   } catch (error) {
     // Another process writes; at the next start they can go as well.
     failed(error);

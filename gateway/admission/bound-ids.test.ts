@@ -94,11 +94,12 @@ describe("a database of ids", () => {
     const day = 24 * 3_600_000;
     const at = (now: number) => sqliteIds({ database: new DatabaseSync(path), now: () => now, failed });
     const ids = at(0);
-    for (const id of ["file-a", "resp_a", "respx"]) ids.made(id, one);
+    for (const id of ["file-a", "resp_a", "respx", "msg_a", "msga"]) ids.made(id, one);
     ids.flush();
     expect(at(59 * day).find("resp_a")).toEqual(one);
     const later = at(61 * day);
-    expect(["file-a", "resp_a", "respx"].map((id) => later.find(id))).toEqual([one, undefined, one]);
+    const left = ["file-a", "resp_a", "respx", "msg_a", "msga"].map((id) => later.find(id));
+    expect(left).toEqual([one, undefined, one, undefined, one]);
   });
 
   test("finds more ids than it keeps at hand", () => {

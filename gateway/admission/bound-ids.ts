@@ -21,6 +21,27 @@ export interface BoundIds {
   flush(): void;
 }
 
+/**
+ * How the ids of responses and their items begin. Providers keep these for 30 days, so that older ones are of no use.
+ */
+export const fadingPrefixes: readonly string[] = [
+  "resp_",
+  "msg_",
+  "rs_",
+  "fc_",
+  "ctc_",
+  "ws_",
+  "fs_",
+  "ci_",
+  "cu_",
+  "ig_",
+  "mcp_",
+  "mcpl_",
+  "mcpr_",
+];
+/** How long they are known, milliseconds. */
+export const fadingMillis = 60 * 24 * 3_600_000;
+
 /** Longer ids are nobody's. */
 export const longestId = 256;
 

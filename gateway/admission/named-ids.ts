@@ -59,13 +59,38 @@ const perhaps: ReadonlyMap<string, string> = new Map([
 const needles = ["file_id", "vector_store_id", "previous_response_id", '"conversation"', '"container"', "\\u00"].map(
   (word) => Buffer.from(word),
 );
+/** Stands in every text that names an item of a response besides. */
+const itemNeedle = Buffer.from('"id"');
 
-/** The ids in a JSON text. `thorough`: of an endpoint about kept things, where more words than the usual hold them. */
-export function idsInBody(json: Buffer, thorough: boolean): readonly string[] {
-  if (!(thorough || needles.some((needle) => json.includes(needle)))) return [];
+export interface NamedId {
+  readonly id: string;
+  /** It is the id of something kept; else it may be a word, or the id of what the request brings along. */
+  readonly isKnown: boolean;
+}
+
+export interface BodyReading {
+  /** It is of an endpoint about kept things, where more words than the usual hold ids. */
+  readonly thorough: boolean;
+  /** It may name the items of stored responses. */
+  readonly withItems: boolean;
+}
+
+const nothing: readonly NamedId[] = [];
+
+/** The ids in a JSON text. */
+export function idsInBody(json: Buffer, { thorough, withItems }: BodyReading): readonly NamedId[] {
+  const mayName = thorough || needles.some((needle) => json.includes(needle));
+  if (!mayName && !(withItems && json.includes(itemNeedle))) return nothing;
+  const body: unknown = JSON.parse(json.toString("utf8"));
+  const named: NamedId[] = keptIn(body).map((id) => ({ id, isKnown: true }));
+  if (withItems) named.push(...itemsIn(body));
+  return named;
+}
+
+function keptIn(body: unknown): readonly string[] {
   const found: string[] = [];
   // No recursion: a text may be nested deeper than a stack is.
-  const open: unknown[] = [JSON.parse(json.toString("utf8"))];
+  const open: unknown[] = [body];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (typeof value !== "object" || value === null) continue;
     if (Array.isArray(value)) {
@@ -89,3 +114,22 @@ function add(found: string[], held: unknown, prefix: string): void {
     if (typeof one === "string" && one.startsWith(prefix)) found.push(one);
   }
 }
+
+/**
+ * The items of a response's input, or a conversation's, that have an id. What is nothing but an id, whether it says that
+ * it is an `item_reference` or not, stands for what is kept; of others a backend may look up what they leave out.
+ */
+function itemsIn(body: unknown): readonly NamedId[] {
+  const { input, items } = recordIn(body);
+  return [input, items].flatMap((list) => (Array.isArray(list) ? list : [])).flatMap(namedBy);
+}
+
+function namedBy(item: unknown): readonly NamedId[] {
+  const { id, type, role } = recordIn(item);
+  if (typeof id !== "string") return nothing;
+  const isReference = type === "item_reference" || ((type === undefined || type === null) && role === undefined);
+  return [{ id, isKnown: isReference }];
+}
+
+const recordIn = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
