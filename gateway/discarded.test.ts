@@ -1,7 +1,9 @@
 // What is known of answers that no client got: a fallback answered in their place, and their backends charge all the same.
 import { expect, test } from "vitest";
+import { realUse } from "./admission/allowance/real-use.ts";
 import { eventStream } from "./testing/answers.ts";
 import { good, usage } from "./testing/good-backend.ts";
+import { sumsBy } from "./testing/metrics-text.ts";
 import { chatRequest, event } from "./testing/payloads.ts";
 import { type RoutedScene, routedScene, tries } from "./testing/routed-scene.ts";
 
@@ -71,11 +73,40 @@ test("what was discarded is charged by the price of its own model, whatever mode
   expect(exchange.cost).toMatchObject({ price: "config: b" });
 });
 
+test("what was discarded is in the money that was spent: in the metrics, the log line, and what its caller may spend", async () => {
+  await using stage = await scene(["a", "b"], chunk({ usage: stated }));
+  const headers = [["x-tollgate-feature", "search"]] as const;
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request, headers));
+  const own = (usage.input + usage.output) * 1_000;
+  const samples = await stage.metrics();
+  const nano = (sums: Record<string, number>) =>
+    Object.fromEntries(Object.entries(sums).map(([label, usd]) => [label, Math.round(usd * 1e9)]));
+  expect(nano(sumsBy(samples, "gateway_cost_usd_total", ["backend"]))).toEqual({ a: 10_400_000, b: own });
+  expect(nano(sumsBy(samples, "gateway_cost_usd_total", ["type"], { backend: "a" }))).toEqual({
+    input: 10_000_000,
+    output: 400_000,
+  });
+  expect(nano(sumsBy(samples, "gateway_feature_cost_usd_total", ["feature"]))).toEqual({ search: 10_400_000 + own });
+  expect(realUse(exchange, { tokens: 1, nanoUsd: 1 })).toEqual({
+    tokens: 1_040 + usage.input + usage.output,
+    nanoUsd: 10_400_000 + own,
+  });
+  await stage.tollgate.close();
+  const [line = "{}"] = stage.tollgate.lines;
+  expect(JSON.parse(line)).toMatchObject({
+    cost_nano_usd: own,
+    discarded_usd: 0.0104,
+    discarded_nano_usd: 10_400_000,
+  });
+});
+
 test("of an answer that was discarded and stated no usage none is known, rather than 0", async () => {
   await using stage = await scene(["a", "b"]);
   const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
   expect(tries(exchange)).toEqual(["a upstream_status", "b completed"]);
   for (const name of ["tokens", "served", "cost"]) expect(exchange.attempts[0]).not.toHaveProperty(name);
+  await stage.tollgate.close();
+  expect(stage.tollgate.lines.join("")).not.toContain("discarded");
 });
 
 test("where nothing was asked after it, its usage is the exchange's, and not told twice", async () => {

@@ -177,7 +177,7 @@ export interface Attempt {
   readonly upstreamRequestId?: string;
   readonly address?: string;
   readonly port?: number;
-  /** As stated of an answer that was discarded for another's; unknown is absent, and none of it is in the exchange's. */
+  /** As stated of an answer that was discarded for another's; unknown is absent, and none of it is in the exchange's own. */
   readonly tokens?: Tokens;
   readonly served?: string;
   readonly cost?: Cost;

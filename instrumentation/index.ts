@@ -1,5 +1,6 @@
 // The one door of instrumentation: everything that the gateway may use of it.
 export * from "./cache-saved.ts";
+export { discarded } from "./discarded.ts";
 export * from "./draft.ts";
 export * from "./exchange.ts";
 export { log as logExporter } from "./exporters/log.ts";

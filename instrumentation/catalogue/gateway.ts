@@ -35,7 +35,7 @@ export const gateway = {
   gateway_cost_usd_total: counter(
     "{USD}",
     ["model", "backend", "key", "service", "type"],
-    "Cost of the requests whose price is known, in USD, exact to the nano-dollar. gateway_price_lookups_total counts those without a price.",
+    "Cost of the requests whose price is known, in USD, exact to the nano-dollar, with that of answers that were discarded for another backend's. gateway_price_lookups_total counts those without a price.",
     nano,
   ),
   gateway_price_lookups_total: counter(
@@ -69,7 +69,12 @@ export const gateway = {
     ["feature", "outcome"],
     "Requests that named a feature, by outcome.",
   ),
-  gateway_feature_cost_usd_total: counter("{USD}", ["feature"], "Cost of requests that named a feature, in USD.", nano),
+  gateway_feature_cost_usd_total: counter(
+    "{USD}",
+    ["feature"],
+    "Cost of requests that named a feature, in USD, with that of discarded answers.",
+    nano,
+  ),
   gateway_limit_ratio: gauge("", ["key", "limit", "period"], "Share of a key's limit that is used, 0 to 1."),
   gateway_budget_usd: gauge(
     "{USD}",

@@ -1,19 +1,29 @@
 // What a finished exchange really used; where that is not known, what was reserved for it.
-import type { Attempt, Exchange } from "../../../instrumentation/index.ts";
+import { type Attempt, discarded, type Exchange } from "../../../instrumentation/index.ts";
 import type { Amounts } from "./rule.ts";
 
 /** True where nothing was asked of a backend, nor answered from the cache: the request counts for nothing. */
 export const neverSent = ({ attempts, cache }: Exchange): boolean => attempts.length === 0 && cache !== "hit";
 
 /**
- * Tokens and money of an exchange, after it was priced. What the provider stated, or what was estimated from the
+ * Tokens and money of an exchange, after it was priced, with what answers have used that were discarded for its own.
+ * What the provider stated, or what was estimated from the
  * answer, counts; an answer from the cache used none; a backend that refused, or was never reached, used none. Else a
  * backend may have worked for it, however it ended, and the reservation stands.
  */
-export function realUse(
-  { tokens, cost, cache, attempts, operation, usageSource }: Exchange,
-  reserved: Amounts,
-): Amounts {
+export function realUse(exchange: Exchange, reserved: Amounts): Amounts {
+  const used = ofAnswer(exchange, reserved);
+  const others = discarded(exchange);
+  if (others.length === 0) return used;
+  let { tokens, nanoUsd } = used;
+  for (const other of others) {
+    tokens += whole(other.tokens);
+    nanoUsd += other.cost?.nanoUsd ?? 0;
+  }
+  return { tokens, nanoUsd };
+}
+
+function ofAnswer({ tokens, cost, cache, attempts, operation, usageSource }: Exchange, reserved: Amounts): Amounts {
   if (cache === "hit") return none;
   // A session in which no response began.
   if (operation === "realtime" && usageSource === undefined) return none;

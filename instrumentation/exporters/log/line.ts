@@ -1,5 +1,6 @@
 // The line of one exchange: flat JSON with stable names, written member by member.
 import type { CacheSaved } from "../../cache-saved.ts";
+import { discardedNanoUsd } from "../../discarded.ts";
 import type { Exchange, Outcome } from "../../exchange.ts";
 import type { LogLevel } from "../../settings.ts";
 import { counts } from "./counts.ts";
@@ -34,6 +35,7 @@ export function line(exchange: Exchange, level: LogLevel): string {
     (tokens === undefined ? "" : used.tokens(tokens)) +
     (media === undefined ? "" : used.media(media)) +
     (cost === undefined ? "" : costs(cost)) +
+    lost(discardedNanoUsd(exchange)) +
     (cacheSaved === undefined ? "" : savings(cacheSaved)) +
     `,"request_bytes":${numeral(bytes.request)},"response_bytes":${numeral(bytes.response)}` +
     text(',"key":"', caller.keyLabel) +
@@ -83,6 +85,10 @@ const costs = (cost: NonNullable<Exchange["cost"]>): string =>
     ? ',"cost_status":"unpriced"'
     : `,"cost_status":"${cost.status}","cost_usd":${usdText(cost.nanoUsd)},"cost_nano_usd":${numeral(cost.nanoUsd)}` +
       `,"price":"${escaped(cost.price)}"`;
+
+/** What answers have cost besides that were discarded for this one. */
+const lost = (nanoUsd: number): string =>
+  nanoUsd === 0 ? "" : `,"discarded_usd":${usdText(nanoUsd)},"discarded_nano_usd":${numeral(nanoUsd)}`;
 
 /** What an answer from the cache stands for: its own usage and cost are none. */
 const savings = ({ tokens, media, nanoUsd }: CacheSaved): string =>

@@ -1,4 +1,5 @@
 // Feeds the gateway's own metrics: requests, phases, token details, cost, cache, rejections.
+import { type Discarded, discarded } from "../../discarded.ts";
 import type { Phases, Tokens } from "../../exchange.ts";
 import type { Registry } from "../../registry.ts";
 import { lazily, type Project, type Projection, type Sample } from "./sample.ts";
@@ -112,11 +113,21 @@ function cost(registry: Registry, { exchange, labels, backend }: Sample): Projec
   const input = part("input");
   const output = part("output");
   const other = part("other");
+  // Too seldom to keep cells at hand for it.
+  const addLost = (at: string, lost: NonNullable<Discarded["cost"]>) => {
+    const count = (type: "input" | "output" | "other") =>
+      registry.counter("gateway_cost_usd_total", { model, backend: at, key, service: "gateway", type }).add(lost[type]);
+    count("input");
+    count("output");
+    if (lost.other > 0) count("other");
+  };
   const status = exchange.cost?.status;
   const lookups = status && registry.counter("gateway_price_lookups_total", { model, status });
 
-  return ({ cost }) => {
+  return (exchange) => {
+    const { cost } = exchange;
     lookups?.add(1);
+    for (const { attempt, cost: lost } of discarded(exchange)) if (lost) addLost(attempt.backend, lost);
     if (cost === undefined || cost.status === "unpriced") return;
     input().add(cost.input);
     output().add(cost.output);
