@@ -63,6 +63,8 @@ export const failures = {
   invalid_json: refused("invalid", 400, "invalid_json", "The request body is not valid JSON."),
   invalid_path: refused("invalid", 400, "invalid_path", "The request path must be a plain absolute path under /v1, without dot segments, encoded slashes or backslashes."),
   invalid_encoding: refused("invalid", 400, "invalid_encoding", "The request body could not be decoded as its content-encoding says."),
+  invalid_query: refused("invalid", 400, "invalid_query", "The request's query is not one that this endpoint takes."),
+  list_too_long: refused("too_large", 422, "list_too_long", "The backend's list is too long to look through it for what is yours; ask for that by its id."),
   ambiguous_form: refused("invalid", 400, "ambiguous_form", "The form names more than one model, or has parts that not every parser reads alike."),
   method_not_allowed: refused("invalid", 405, "method_not_allowed", "This endpoint does not take that method."),
   malformed_http: refused("invalid", 400, "malformed_http", "This is not a well-formed HTTP/1.1 request."),

@@ -1,9 +1,9 @@
 // The forwarder: admit → identify → take in → permit → look up → reserve → send, for each request once; every way out ends in one record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Asked } from "./admission/admission.ts";
 import type { Reservation } from "./admission/allowance/allowance.ts";
 import { heldBy } from "./admission/held-by.ts";
+import type { Asked } from "./admission/holder.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
 import type { Entry } from "./cache/entry.ts";
@@ -13,7 +13,8 @@ import { nameCaller } from "./caller.ts";
 import { ClientLeft, GatewayError, outcomeOf } from "./errors.ts";
 import { estimateOf, replayOf } from "./estimating.ts";
 import { type Intake, intake, nothingTaken } from "./intake.ts";
-import { describesAlias, listModels } from "./models.ts";
+import { describesAlias, listModels } from "./lists/models.ts";
+import { listOwn } from "./lists/own.ts";
 import { openDraft } from "./opening.ts";
 import { Passage } from "./passage.ts";
 import { receiverFor } from "./receivers/index.ts";
@@ -151,9 +152,10 @@ export function forward(options: ForwardOptions): Forward {
   };
 
   const answer = (sending: Sending): Promise<void> => {
-    const { passage, taken } = sending;
+    const { passage, taken, setting, identity } = sending;
     passage.json = taken.json;
     const { receiver, req } = passage;
+    if (setting.admission.listsKept(identity, receiver, req.method ?? "GET")) return listOwn(sending);
     if (receiver.operation !== "models" || req.method !== "GET") return send(sending);
     if (receiver.path === "/v1/models") return listModels(sending);
     return describesAlias(sending) ? Promise.resolve() : send(sending);

@@ -1,27 +1,18 @@
 // Admission as forwarding sees it: who sends, what they may use, and which backend holds what they name.
 import type { IncomingMessage } from "node:http";
 import type { Config } from "../config/config.ts";
-import { GatewayError } from "../errors.ts";
 import type { Fleet, Upstream } from "../fleet.ts";
 import type { Receiver } from "../receivers/receiver.ts";
 import { type Witness, Witnesses } from "../witness.ts";
-import type { BoundIds, Owner } from "./bound-ids.ts";
+import type { BoundIds } from "./bound-ids.ts";
+import { type Asked, holderOf, isList } from "./holder.ts";
 import { type Identify, identify, type KeyRing } from "./identify.ts";
 import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
 import { madeIds } from "./made-ids.ts";
 import { madeItems } from "./made-items.ts";
-import { idsInBody, idsInPath, type NamedId } from "./named-ids.ts";
-import { grantFor, type PermitRequest, permit } from "./permit.ts";
-
-export interface Asked extends PermitRequest {
-  /** Without query. */
-  readonly path: string;
-  /** The body as plain JSON text, where it was read. */
-  readonly json?: Buffer | undefined;
-  /** Of a session's query: a call that it joins. */
-  readonly call?: string | undefined;
-}
+import { ownAmong } from "./own-among.ts";
+import { grantFor, permit } from "./permit.ts";
 
 export interface Admission {
   /** Callers are asked who they are: they have keys, or tokens. Where not, everything is permitted to all. */
@@ -36,6 +27,10 @@ export interface Admission {
    * has to be asked whose something is; it rejects with such an error, or with `keys_away`.
    */
   permit(identity: Identity, asked: Asked): string | undefined | Promise<string | undefined>;
+  /** Whether a request is for all of a kind that the gateway's callers keep at backends, of which each may see its own. */
+  listsKept(identity: Identity, receiver: Receiver, method: string): boolean;
+  /** Those of a backend's ids that are the caller's. Rejects with `keys_away` where another machine cannot be asked. */
+  ownAmong(identity: Identity, backend: string, all: readonly string[]): Promise<ReadonlySet<string>>;
   /** The receiver in whose way the body has to be taken: read, where it may name ids. */
   bodyOf(receiver: Receiver, req: IncomingMessage): Receiver;
   /**
@@ -106,6 +101,8 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
         for (const model of otherModels(asked)) permission.checkModel(identity, model);
       return isStranger(identity) ? undefined : holderOf(asked, tenantOf(identity), ids);
     },
+    listsKept: (identity, receiver, method) => asks() && !isStranger(identity) && isList(receiver, method),
+    ownAmong: (identity, backend, all) => ownAmong({ tenant: tenantOf(identity), backend }, all, ids),
     bodyOf(receiver, req) {
       if (receiver.body !== "opaque" || !asks()) return receiver;
       const grant = grantFor(receiver, req.method ?? "GET");
@@ -135,80 +132,6 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
   };
 }
 
-/** The backend that holds all that a request names. Throws `unknown_id` for what is another's, or nobody's. */
-function holderOf(asked: Asked, tenant: string, ids: BoundIds): string | undefined | Promise<string | undefined> {
-  const named = namedIn(asked);
-  if (named.length === 0) return undefined;
-  const judged = new Holder(tenant);
-  for (const [at, { id, isKnown }] of named.entries()) {
-    const owner = ids.find(id);
-    if (owner instanceof Promise) return lateHolder(judged, named.slice(at), owner, ids);
-    judged.see(owner, isKnown);
-  }
-  return judged.backend;
-}
-
-/** How many are asked about together. */
-const askedTogether = 50;
-
-/** A few at a time, so that who names what is another's costs no more than that. */
-async function lateHolder(
-  judged: Holder,
-  named: readonly NamedId[],
-  first: Promise<Owner | undefined>,
-  ids: BoundIds,
-): Promise<string | undefined> {
-  for (let at = 0; at < named.length; at += askedTogether) {
-    const some = named.slice(at, at + askedTogether);
-    const owners = await Promise.all(some.map(({ id }, i) => (at + i === 0 ? first : ids.find(id))));
-    for (const [i, { isKnown }] of some.entries()) judged.see(owners[i], isKnown);
-  }
-  return judged.backend;
-}
-
-const none: readonly NamedId[] = [];
-
-function namedIn({ receiver, method, path, json, call }: Asked): readonly NamedId[] {
-  const grant = grantFor(receiver, method);
-  const reading = { thorough: grant !== undefined, withItems: mayNameItems(receiver) };
-  const inBody = json !== undefined && mayNameIds(receiver) ? idsInBody(json, reading) : none;
-  if (grant === undefined && call === undefined) return inBody;
-  const named: NamedId[] = [];
-  const add = (all: readonly string[], isKnown: boolean) => {
-    for (const id of all) named.push({ id, isKnown });
-  };
-  if (grant !== undefined) {
-    const inPath = idsInPath(receiver, method, path);
-    // A list tells of all that the gateway's callers have at the backend.
-    if (inPath.kind === "list")
-      throw new GatewayError(
-        "grant_missing",
-        "Lists show what every caller has made; ask for what is yours by its id.",
-      );
-    add(inPath.kind === "ids" ? inPath.ids : inPath.words, inPath.kind === "ids");
-  }
-  if (call !== undefined) add([call], true);
-  return [...named, ...inBody];
-}
-
-/** The one backend of all that one caller names. */
-class Holder {
-  readonly #tenant: string;
-  backend: string | undefined;
-
-  constructor(tenant: string) {
-    this.#tenant = tenant;
-  }
-
-  see(owner: Owner | undefined, isKnown: boolean): void {
-    if (owner === undefined && !isKnown) return;
-    if (owner?.tenant !== this.#tenant) throw new GatewayError("unknown_id");
-    if (this.backend !== undefined && this.backend !== owner.backend)
-      throw new GatewayError("unknown_id", "What this request names is not all at one backend.");
-    this.backend = owner.backend;
-  }
-}
-
 /** Models that a request names elsewhere than where it is sent by: to be read, tuned, or spoken with later. */
 function otherModels({ receiver, method, path, json }: Asked): readonly string[] {
   if (receiver.path === "/v1/models/{id}") return [plain(path.slice("/v1/models/".length))];
@@ -227,14 +150,6 @@ function plain(text: string): string {
     return text;
   }
 }
-
-/** Embeddings, moderations and the like know nothing that is kept. */
-const mayNameIds = ({ operation }: Receiver): boolean =>
-  operation !== "embedding" && operation !== "moderation" && operation !== "completion" && operation !== "speech";
-
-/** What is said about responses and conversations: conversations have no receiver of their own. */
-const mayNameItems = ({ operation }: Receiver): boolean =>
-  operation === "response" || operation === "stored_response" || operation === "other";
 
 const whole = new Map<Receiver, Receiver>();
 

@@ -1,17 +1,26 @@
-// One backend's own list of models, as one of several attempts that run side by side.
-import { type AnswerSink, Attempt } from "./attempt.ts";
-import { type FailureKind, failures } from "./errors.ts";
-import type { Upstream } from "./fleet.ts";
-import { openAttempt, outgoing } from "./outgoing.ts";
-import type { Sending } from "./sending.ts";
-import { failureOfStatus } from "./verdict.ts";
+// One page of what one backend lists, as one of several attempts that run side by side.
+import { type AnswerSink, Attempt } from "../attempt.ts";
+import { type FailureKind, failures } from "../errors.ts";
+import type { Upstream } from "../fleet.ts";
+import { openAttempt, outgoing } from "../outgoing.ts";
+import type { Sending } from "../sending.ts";
+import { failureOfStatus } from "../verdict.ts";
 
-export interface Model {
+/** A model, a file, a batch: whatever is listed. */
+export interface Entry {
   readonly id: string;
   readonly [field: string]: unknown;
 }
 
-/** A backend's list may be this large. */
+export interface ListPage {
+  readonly entries: readonly Entry[];
+  /** The backend says that more come after these. */
+  readonly hasMore: boolean;
+}
+
+const nothing: ListPage = { entries: [], hasMore: false };
+
+/** A page may be this large. */
 const listBytes = 4 * 1024 * 1024;
 /** A backend that is slower than this is left out: the list of the others must not wait for it. */
 const listMillis = 5_000;
@@ -25,12 +34,16 @@ const ofOneList = new Set([
   "range",
 ]);
 
-/** The models, or why there are none to be had. Adds its attempt to `running`, so that it can be cancelled. */
-export async function modelList(
+/**
+ * The page at `path` (after the backend's base URL, with its query), or why it is not to be had; nothing where the
+ * backend keeps no such list. Adds its attempt to `running`, so that it can be cancelled.
+ */
+export async function listPage(
   sending: Sending,
   upstream: Upstream,
+  path: string,
   running: Attempt[],
-): Promise<readonly Model[] | FailureKind> {
+): Promise<ListPage | FailureKind> {
   const { draft } = sending.passage;
   const { transport } = upstream;
   const { now } = sending.options.surroundings.clock;
@@ -59,7 +72,7 @@ export async function modelList(
     connection,
     timeouts: upstream.backend.timeouts,
     method: "GET",
-    path: `${transport.basePath}/models${sending.query}`,
+    path: transport.basePath + path,
     headers: headers.filter((_, i) => !ofOneList.has(headers[i - (i % 2)]?.toLowerCase() ?? "")),
     body: null,
     draft,
@@ -77,31 +90,32 @@ export async function modelList(
   clearTimeout(timer);
   if (ending.kind === "cancelled" && !slow) {
     open.result = "abandoned";
-    return [];
+    return nothing;
   }
   if (ending.kind === "failed") failure = ending.failure;
   else if (ending.kind === "cancelled") failure = "first_byte_timeout";
-  const models = failure === undefined ? modelsIn(Buffer.concat(chunks)) : undefined;
-  if (models !== undefined) {
+  const page = failure === undefined ? pageIn(Buffer.concat(chunks)) : undefined;
+  if (page !== undefined) {
     open.result = "completed";
-    return models;
+    return page;
   }
   failure ??= "bad_answer";
   open.result = failures[failure].outcome;
   open.reason = failures[failure].reason;
   // It keeps no list, as many engines do not.
-  return failure === "upstream_rejected" ? [] : failure;
+  return failure === "upstream_rejected" ? nothing : failure;
 }
 
-/** The models of a list's JSON text; anything else is no list. */
-function modelsIn(body: Buffer): readonly Model[] | undefined {
+/** The page in a JSON text; anything else is no list. */
+function pageIn(body: Buffer): ListPage | undefined {
   try {
     const parsed: unknown = JSON.parse(body.toString("utf8"));
     if (typeof parsed !== "object" || parsed === null || !("data" in parsed) || !Array.isArray(parsed.data))
       return undefined;
-    return parsed.data.filter(
-      (model): model is Model => typeof model === "object" && model !== null && typeof model.id === "string",
+    const entries = parsed.data.filter(
+      (entry): entry is Entry => typeof entry === "object" && entry !== null && typeof entry.id === "string",
     );
+    return { entries, hasMore: "has_more" in parsed && parsed.has_more === true };
   } catch {
     return undefined;
   }

@@ -1,10 +1,9 @@
 // The list of models: every backend's own list and the names in the config, merged into one, telling only what is routed here.
-import type { Attempt } from "./attempt.ts";
-import { failures, GatewayError } from "./errors.ts";
-import { type Model, modelList } from "./model-list.ts";
-import { ownHeaders } from "./outgoing.ts";
-import { reply } from "./reply.ts";
-import { Failed, type Sending } from "./sending.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Sending } from "../sending.ts";
+import { noList } from "./no-list.ts";
+import { type Entry, listPage } from "./page.ts";
+import { tell } from "./tell.ts";
 
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
@@ -17,15 +16,17 @@ export async function listModels(sending: Sending): Promise<void> {
   };
   passage.running = { leave: stop, stop };
   const upstreams = fleet.upstreams.filter((upstream) => admission.reaches(identity, upstream));
-  const lists = await Promise.all(upstreams.map((upstream) => modelList(sending, upstream, running)));
+  const lists = await Promise.all(
+    upstreams.map((upstream) => listPage(sending, upstream, `/models${sending.query}`, running)),
+  );
   // The client left, or the gateway went down.
   if (passage.draft.closed) return;
-  const merged = new Map<string, Model>();
+  const merged = new Map<string, Entry>();
   for (const [i, upstream] of upstreams.entries()) {
     const ours = (id: string) => fleet.route(id) === upstream && admission.allows(identity, id);
-    const list = lists[i] ?? [];
-    if (typeof list !== "string") {
-      for (const model of list) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);
+    const list = lists[i];
+    if (list !== undefined && typeof list !== "string") {
+      for (const model of list.entries) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);
     }
     for (const id of upstream.backend.models) {
       // `created` has to be there for typed clients; 0 stands for "the config does not say".
@@ -38,17 +39,12 @@ export async function listModels(sending: Sending): Promise<void> {
     if (!id.includes("*") && !merged.has(id) && admission.allows(identity, id)) merged.set(id, aliased(id));
   }
   const reasons = lists.filter((list) => typeof list === "string");
-  if (merged.size === 0 && reasons.length > 0 && reasons.length === lists.length) {
-    const kind = reasons.find((reason) => failures[reason].outcome === "failed") ?? reasons[0] ?? "unreachable";
-    throw failures[kind].outcome === "refused"
-      ? new GatewayError(kind)
-      : new Failed(kind, `No backend gave its list of models: ${reasons.join(", ")}.`);
-  }
+  if (merged.size === 0 && reasons.length > 0 && reasons.length === lists.length) throw noList(reasons);
   tell(sending, { object: "list", data: [...merged.values()] });
 }
 
 /** A name that the operator's routes give to models of others. */
-const aliased = (id: string): Model => ({ id, object: "model", created: 0, owned_by: "tollgate" });
+const aliased = (id: string): Entry => ({ id, object: "model", created: 0, owned_by: "tollgate" });
 
 /** Answers GET /v1/models/{id} for an alias, which no backend knows; false where it is none that the caller may use. */
 export function describesAlias(sending: Sending): boolean {
@@ -71,10 +67,3 @@ const nameIn = (path: string): string => {
     return written;
   }
 };
-
-function tell({ passage, corsHeaders }: Sending, value: object): void {
-  const body = Buffer.from(JSON.stringify(value));
-  passage.draft.responseBytes = body.length;
-  passage.closesWith({ kind: "completed", status: 200, finish: "ok" });
-  reply(passage.res, 200, body, ["content-type", "application/json", ...ownHeaders(passage), ...corsHeaders]);
-}

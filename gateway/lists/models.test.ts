@@ -1,13 +1,13 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import type { Backend, Config } from "./config/config.ts";
-import { answer, answerBy, errorAnswer, hangUp, json, raw, silence } from "./testing/answers.ts";
-import { type FakeBackend, fakeBackend } from "./testing/fake-backend.ts";
-import { backendAt, startTollgate, type Tollgate, testConfig } from "./testing/harness.ts";
-import type { Field } from "./testing/http-wire.ts";
-import { rawConnection, rawRequest, requestBytes } from "./testing/raw-client.ts";
-import { expectSound } from "./testing/scene.ts";
-import type { Answer } from "./testing/turn.ts";
+import type { Backend, Config } from "../config/config.ts";
+import { answer, answerBy, errorAnswer, hangUp, json, raw, silence } from "../testing/answers.ts";
+import { type FakeBackend, fakeBackend } from "../testing/fake-backend.ts";
+import { backendAt, startTollgate, type Tollgate, testConfig } from "../testing/harness.ts";
+import type { Field } from "../testing/http-wire.ts";
+import { rawConnection, rawRequest, requestBytes } from "../testing/raw-client.ts";
+import { expectSound } from "../testing/scene.ts";
+import type { Answer } from "../testing/turn.ts";
 
 const listOf = (...ids: readonly string[]) =>
   json({ object: "list", data: ids.map((id) => ({ id, object: "model", created: 1, owned_by: "them", own: true })) });
