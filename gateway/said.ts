@@ -1,6 +1,6 @@
 // The gateway's own lines about what changes around it: backends, the Redis that is shared, and keys.
 import type { Logger } from "../instrumentation/index.ts";
-import type { KeyEvent } from "./admission/keys/key-event.ts";
+import type { KeyActor, KeyEvent } from "./admission/keys/key-event.ts";
 import { type Presence, presence } from "./presence.ts";
 import type { BackendChange, Cause } from "./routing/backend-change.ts";
 
@@ -55,17 +55,22 @@ export const saysOfRedis = (log: Logger, onFailure: "allow" | "refuse", now: () 
 /** The audit of keys: what was done, to which, and by whom. */
 export function sayKey(log: Logger, { action, id, label, changed, by }: KeyEvent): void {
   const whom = by === undefined ? "store" : by.door;
-  const from = by?.address === undefined ? "" : ` from ${by.address}`;
-  const how = by === undefined ? "seen in the store" : `by the admin API${from}`;
+  const address = by?.door === "admin_api" ? by.address : undefined;
   const members = {
     audit: `key_${action}`,
     key_id: id,
     key_label: label,
     ...(changed && { changed }),
     by: whom,
-    ...(by?.address !== undefined && { client_address: by.address }),
+    ...(address !== undefined && { client_address: address }),
   };
-  log.info(members, `key ${label} was ${action}, ${how}`);
+  log.info(members, `key ${label} was ${action}, ${how(by)}`);
+}
+
+function how(by: KeyActor | undefined): string {
+  if (by === undefined) return "seen in the store";
+  if (by.door === "config") return "by the configuration";
+  return by.address === undefined ? "by the admin API" : `by the admin API from ${by.address}`;
 }
 
 const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;

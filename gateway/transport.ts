@@ -18,11 +18,13 @@ export interface Transport {
   readonly basePath: string;
   readonly hostname: string;
   readonly port: number;
-  /** Requests on their way now. */
+  /** Requests on their way now, and sessions that are open. */
   readonly inflight: number;
   /** `undefined` when all the connections that the backend may have are in use. */
   acquire(options?: { readonly fresh: boolean }): Connection | undefined;
   release(connection: Connection): void;
+  /** Counts a connection of the caller's own, for a session that speaks otherwise than these do, until what it gives is called. */
+  join(): () => void;
   /** Lets running requests finish and closes idle connections. */
   close(): Promise<void>;
   /** Cuts everything off. */
@@ -67,7 +69,9 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
 
   const idle: PooledConnection[] = [];
   const held = new Roll<PooledConnection>();
+  let sessions = 0;
   let closing = false;
+  const inflight = () => held.size + sessions;
 
   const drop = (connection: PooledConnection) => {
     const at = idle.indexOf(connection);
@@ -80,10 +84,10 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
     hostname: url.hostname,
     port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
     get inflight() {
-      return held.size;
+      return inflight();
     },
     acquire({ fresh } = { fresh: false }) {
-      if (held.size >= backend.maxConnections) return undefined;
+      if (inflight() >= backend.maxConnections) return undefined;
       const connection = (fresh ? undefined : idle.pop()) ?? new PooledConnection(url.origin, options, drop);
       connection.serving = true;
       held.add(connection);
@@ -95,6 +99,14 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
       pooled.serving = false;
       if (closing || !pooled.connected) void pooled.client.destroy();
       else idle.push(pooled);
+    },
+    join() {
+      sessions += 1;
+      let isOpen = true;
+      return () => {
+        if (isOpen) sessions -= 1;
+        isOpen = false;
+      };
     },
     async close() {
       closing = true;

@@ -15,6 +15,9 @@ const limits = testConfig().rateLimits;
 /** Slots of the backend that are held, as the metrics tell. */
 const active = (stage: RealtimeScene) => stage.gauge("active_jobs_total");
 
+/** Sessions at the backend, as the metrics tell. */
+const underWay = (stage: RealtimeScene) => stage.gauge("gateway_backend_inflight");
+
 /** Places that sessions hold in the caller's limit of what is open at a time. */
 const open = async ({ tollgate }: RealtimeScene) =>
   (await tollgate.allowance.standing()).find(({ rule }) => rule.counted === "streams")?.used;
@@ -40,6 +43,27 @@ test.each(["client closes", "client vanishes", "backend closes", "backend vanish
     expect(await active(stage)).toBe(1);
   },
 );
+
+test.each(["client closes", "backend vanishes"])(
+  "a session counts among what is under way at its backend until it is over (%s)",
+  async (way) => {
+    await using stage = await realtimeScene();
+    const here = await stage.connect();
+    const there = await stage.there();
+    expect(await underWay(stage)).toBe(1);
+    if (way === "client closes") here.socket.close(1000);
+    else there.socket.terminate();
+    await expect.poll(() => underWay(stage), { timeout: 5_000, interval: 5 }).toBe(0);
+  },
+);
+
+test("a session that its backend turns down counts there no longer", async () => {
+  const upgrade: RealtimeSceneOptions["upgrade"] = (_, socket) =>
+    socket.end("HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  await using stage = await realtimeScene({ upgrade });
+  expect((await stage.knock()).status).toBe(500);
+  await expect.poll(() => underWay(stage), { timeout: 5_000, interval: 5 }).toBe(0);
+});
 
 /** Ways in which a gateway ends a session, and the reason that stands in its record. */
 const ends: readonly (readonly [string, string, RealtimeSceneOptions, (stage: RealtimeScene) => Promise<void>])[] = [

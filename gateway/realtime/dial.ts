@@ -115,6 +115,7 @@ export function dial({ req, place, target, draft, options, identity, withTokens,
         request.end();
       },
     });
+    dialled.once("close", transport.join());
     within(timeouts.connect, "connect_timeout");
     signal.addEventListener("abort", left);
     let subprotocol: string | undefined;

@@ -105,6 +105,30 @@ test("what another process does is seen in the store and told; what was there at
   expect(audit(later)).toHaveLength(1);
 });
 
+test("what a changed file does to the keys that it declares is a line each, and none of the rest is", async () => {
+  const config = (...keys: readonly string[]) => `backends: []\nkeys:\n${keys.map((key) => `  - ${key}\n`).join("")}`;
+  const secret = (letter: string) => `tg-${letter.repeat(40)}`;
+  const key = (label: string, letter: string, more = "") => `{ label: ${label}, key: ${secret(letter)}${more} }`;
+  await using gateway = await gatewayProcess({ config: config(key("ci", "a"), key("web", "b"), key("same", "c")) });
+  gateway.write("config.yaml", config(key("ci", "d", ", user: ada"), key("same", "c"), key("new", "e")));
+  gateway.signal("SIGHUP");
+  await gateway.line({ audit: "key_created", key_label: "new" });
+  expect(audit(gateway).map(({ key_id: _, ...line }) => line)).toEqual(
+    [
+      { audit: "key_removed", key_label: "web", msg: "key web was removed, by the configuration" },
+      {
+        audit: "key_changed",
+        key_label: "ci",
+        changed: ["user"],
+        msg: "key ci was changed, by the configuration",
+      },
+      { audit: "key_rotated", key_label: "ci", msg: "key ci was rotated, by the configuration" },
+      { audit: "key_created", key_label: "new", msg: "key new was created, by the configuration" },
+    ].map((line) => ({ level: "info", by: "config", ...line })),
+  );
+  for (const letter of "abcde") expect(gateway.out).not.toContain(letter.repeat(40));
+});
+
 test("a look at the store in the middle of a change of our own tells it once, as our own", async () => {
   const store = forgetfulKeys();
   const events: KeyEvent[] = [];

@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { StoredKey } from "./key-store.ts";
 
 /** Who changed it, where that is known. */
-export interface KeyActor {
-  readonly door: "admin_api";
-  readonly address?: string;
-}
+export type KeyActor =
+  | { readonly door: "admin_api"; readonly address?: string }
+  /** Whoever wrote the configuration file that was read anew. */
+  | { readonly door: "config" };
 
-type KeyAction = "created" | "changed" | "rotated" | "revoked";
+/** `removed`: the configuration declares it no longer. */
+type KeyAction = "created" | "changed" | "rotated" | "revoked" | "removed";
 
 export interface KeyEvent {
   readonly action: KeyAction;
@@ -34,6 +35,19 @@ export function keyEvents(before: StoredKey | undefined, after: StoredKey, by?: 
   }
   if (revokedAt !== undefined && before?.key.revokedAt === undefined) events.push(event("revoked"));
   return events;
+}
+
+/** What a configuration that was read anew has made of the keys that it declares. */
+export function declaredEvents(before: readonly StoredKey[], after: readonly StoredKey[]): readonly KeyEvent[] {
+  const by: KeyActor = { door: "config" };
+  const idOf = ({ key }: StoredKey) => key.id;
+  const then = new Map(before.map((stored) => [idOf(stored), stored]));
+  const left = new Set(after.map(idOf));
+  const gone = before.filter((stored) => !left.has(idOf(stored)));
+  return [
+    ...gone.map(({ key }): KeyEvent => ({ action: "removed", id: key.id, label: key.label, by })),
+    ...after.flatMap((stored) => keyEvents(then.get(idOf(stored)), stored, by)),
+  ];
 }
 
 function changedMembers(before: object, after: object): string[] {

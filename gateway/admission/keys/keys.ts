@@ -6,7 +6,7 @@ import type { Key } from "../identity.ts";
 import type { DeclaredKey } from "./declared-key.ts";
 import { AlreadyRevoked, DeclaredInConfig } from "./immutable.ts";
 import { KeyAudit } from "./key-audit.ts";
-import type { KeyActor, KeyEvent } from "./key-event.ts";
+import { declaredEvents, type KeyActor, type KeyEvent } from "./key-event.ts";
 import { type KeyStore, LabelTaken, type StoredKey, type StoredSecret } from "./key-store.ts";
 import { newKeyId, newSecret, secretHash } from "./secret.ts";
 
@@ -232,7 +232,10 @@ export async function keys(options: KeysOptions): Promise<OpenKeys> {
       return key && { key, secret };
     },
     refresh,
-    declare,
+    declare(next) {
+      for (const event of declaredEvents(fromConfig.map(asStored), next.map(asStored))) told(event);
+      declare(next);
+    },
   };
 }
 
