@@ -3,6 +3,7 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
 import { redisIds } from "./admission/bound-ids-redis.ts";
+import { copyIds } from "./admission/copy-ids.ts";
 import type { KeyEvent } from "./admission/keys/key-event.ts";
 import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
 import { mayHoldKeys } from "./admission/keys/sqlite-store.ts";
@@ -91,6 +92,7 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     const open = openDoor(config, { hasCallerKeys: keys.any || config.jwt.length > 0 });
     if (open !== undefined) throw new Error(`listen.host ${open}`);
     if (shared === undefined) database.begin();
+    else await copyIds(config.dataDir, shared, warn);
     const ids = shared ? redisIds({ redis: shared, failed }) : lateIds({ database, now: clock.wall, failed });
     running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys, ids });
   } catch (error) {

@@ -149,6 +149,14 @@ export function redisIds({ redis, failed, maxWaiting = 100_000, maxRemembered = 
 /** To live; 0: for good. */
 const secondsOf = (id: string): number =>
   fadingPrefixes.some((prefix) => id.startsWith(prefix)) ? fadingMillis / 1000 : 0;
+/** Binds ids that are nobody's in Redis, some at a time. Rejects where Redis cannot be asked; some may be bound then. */
+export async function bindFree(redis: Redis, all: readonly (readonly [string, Owner])[]): Promise<void> {
+  for (const some of batches(all, batch)) {
+    const bound = some.map(([id, owner]) => redis.run(bindIfFree, [keyOf(id)], [textOf(owner), String(secondsOf(id))]));
+    await Promise.all(bound);
+  }
+}
+
 const keyOf = (id: string): string => `{tollgate}:id:${id}`;
 const textOf = ({ tenant, backend }: Owner): string => JSON.stringify([tenant, backend]);
 
