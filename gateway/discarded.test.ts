@@ -100,6 +100,17 @@ test("what was discarded is in the money that was spent: in the metrics, the log
   });
 });
 
+test("where nothing answered in its place, what was discarded counts once, and nothing that was only reserved", async () => {
+  await using stage = await routedScene({
+    places: { a: { script: [failing(chunk({ usage: stated }))] }, b: { refuses: true } },
+    routes: [{ model, targets: ["a", "b"] }],
+    config: { prices: [price("a", 10), price("b", 1)] },
+  });
+  const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));
+  expect(exchange.outcome.kind).toBe("failed");
+  expect(realUse(exchange, { tokens: 5_000, nanoUsd: 7_000_000 })).toEqual({ tokens: 1_040, nanoUsd: 10_400_000 });
+});
+
 test("of an answer that was discarded and stated no usage none is known, rather than 0", async () => {
   await using stage = await scene(["a", "b"]);
   const exchange = await stage.exchangeOf(await stage.post("/chat/completions", request));

@@ -446,6 +446,56 @@ describe("what a key has made", () => {
       expect(await told({ type: "message", id: "msg_own", role: "user", content: "x" }, two)).toBe(200);
     });
 
+    test("and those that come compressed, when it is asked for later", async () => {
+      const { gzipSync } = await import("node:zlib");
+      const later = answer({
+        body: gzipSync(JSON.stringify(whole)),
+        headers: [
+          ["Content-Type", "application/json"],
+          ["Content-Encoding", "gzip"],
+        ],
+      });
+      const { stage, keys } = await guarded({ script: [json({ ...whole, output: [] }), later, json(whole)] });
+      await using _ = stage;
+      const one = bearer(keys.add("one", { grants: ["stored_responses"] }));
+      const two = bearer(keys.add("two"));
+      await stage.post("/responses", { model, input: "hi", background: true }, [one]);
+      await stage.ask("/responses/resp_1", { method: "GET", headers: [one, ["Accept-Encoding", "gzip"]] });
+      const told = async (key: typeof one, input: unknown) =>
+        (await stage.post("/responses", { model, input }, [key])).status;
+      expect(await told(two, [reference("rs_1")])).toBe(404);
+      expect(await told(two, reference("rs_1"))).toBe(404);
+      expect(await told(one, [reference("rs_1")])).toBe(200);
+    });
+
+    test("but what says itself what it is goes anywhere, under whatever id", async () => {
+      const cloud = await fakeBackend({ otherwise: json(whole) });
+      const local = await fakeBackend({ otherwise: json({ ...whole, id: "resp_l", output: [item("msg_l")] }) });
+      const backends = [
+        backendAt(cloud.origin, { name: "cloud", models: ["gpt-*"] }),
+        backendAt(local.origin, { name: "local", models: ["llama*"] }),
+      ];
+      const keys = keyRing();
+      const [one, two] = [keys.add("one"), keys.add("two")];
+      const tollgate = await startTollgate({ backends }, { keys });
+      const ask = async (key: string, model: string, ...input: readonly object[]) => {
+        const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+        const body = JSON.stringify({ model, input: [...input, { role: "user", content: "and?" }] });
+        return (await fetch(`${tollgate.url}/responses`, { method: "POST", headers, body })).status;
+      };
+      const said = (id: string) => ({ ...item(id), content: [{ type: "output_text", text: "so" }] });
+      const thought = { type: "reasoning", id: "rs_1", summary: [] };
+      await ask(one, "gpt-4o-mini");
+      await ask(one, "llama3");
+      expect(await ask(one, "llama3", said("msg_1"), thought, said("msg_l"))).toBe(200);
+      expect([cloud.received.length, local.received.length]).toEqual([1, 2]);
+      // Some engines number what they make, so that others have the same id.
+      expect(await ask(two, "llama3", said("msg_l"))).toBe(200);
+      expect(await ask(two, "llama3", thought)).toBe(404);
+      await tollgate.close();
+      await Promise.all([cloud.close(), local.close()]);
+    });
+
     test("and none that its owner only speaks of", async () => {
       const echo = json({ ...whole, metadata: { id: "msg_other" }, output: [] });
       const { stage, keys } = await guarded({ script: [echo] });
@@ -525,6 +575,17 @@ describe("what a key has made", () => {
       const got = await stage.ask(path, { method: "GET", headers: [key] });
       expect([path, got.status, got.json()]).toMatchObject([path, 200, { data: [], has_more: false }]);
     }
+  });
+
+  test("is not told of by the head of a list either", async () => {
+    const { stage, keys } = await guarded();
+    await using _ = stage;
+    const ask = async (key: string) => {
+      const got = await stage.ask("/chat/completions", { method: "HEAD", headers: [bearer(key)] });
+      return got.status;
+    };
+    expect(await ask(keys.add("none"))).toBe(403);
+    expect(await ask(keys.add("some", { grants: ["stored_responses"] }))).toBe(405);
   });
 
   test("is a matter of nobody where nobody has keys", async () => {

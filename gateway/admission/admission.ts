@@ -11,7 +11,7 @@ import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
 import { madeIds } from "./made-ids.ts";
 import { madeItems } from "./made-items.ts";
-import { ownAmong } from "./own-among.ts";
+import { type Listed, ownAmong } from "./own-among.ts";
 import { grantFor, permit } from "./permit.ts";
 
 export interface Admission {
@@ -29,8 +29,8 @@ export interface Admission {
   permit(identity: Identity, asked: Asked): string | undefined | Promise<string | undefined>;
   /** Whether a request is for all of a kind that the gateway's callers keep at backends, of which each may see its own. */
   listsKept(identity: Identity, receiver: Receiver, method: string): boolean;
-  /** Those of a backend's ids that are the caller's. Rejects with `keys_away` where another machine cannot be asked. */
-  ownAmong(identity: Identity, backend: string, all: readonly string[]): Promise<ReadonlySet<string>>;
+  /** What of a backend's list is the caller's. Rejects with `keys_away` where another machine cannot be asked. */
+  ownAmong<One extends Listed>(identity: Identity, backend: string, all: readonly One[]): Promise<readonly One[]>;
   /** The receiver in whose way the body has to be taken: read, where it may name ids. */
   bodyOf(receiver: Receiver, req: IncomingMessage): Receiver;
   /**

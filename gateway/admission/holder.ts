@@ -23,10 +23,10 @@ export function holderOf(
   const named = namedIn(asked);
   if (named.length === 0) return undefined;
   const judged = new Holder(tenant);
-  for (const [at, { id, isKnown }] of named.entries()) {
+  for (const [at, { id, manner }] of named.entries()) {
     const owner = ids.find(id);
     if (owner instanceof Promise) return lateHolder(judged, named.slice(at), owner, ids);
-    judged.see(owner, isKnown);
+    judged.see(owner, manner);
   }
   return judged.backend;
 }
@@ -44,7 +44,7 @@ async function lateHolder(
   for (let at = 0; at < named.length; at += askedTogether) {
     const some = named.slice(at, at + askedTogether);
     const owners = await Promise.all(some.map(({ id }, i) => (at + i === 0 ? first : ids.find(id))));
-    for (const [i, { isKnown }] of some.entries()) judged.see(owners[i], isKnown);
+    for (const [i, { manner }] of some.entries()) judged.see(owners[i], manner);
   }
   return judged.backend;
 }
@@ -57,17 +57,17 @@ function namedIn({ receiver, method, path, json, call }: Asked): readonly NamedI
   const inBody = json !== undefined && mayNameIds(receiver) ? idsInBody(json, reading) : none;
   if (grant === undefined && call === undefined) return inBody;
   const named: NamedId[] = [];
-  const add = (all: readonly string[], isKnown: boolean) => {
-    for (const id of all) named.push({ id, isKnown });
+  const add = (all: readonly string[], manner: NamedId["manner"]) => {
+    for (const id of all) named.push({ id, manner });
   };
   if (grant !== undefined) {
     const inPath = idsInPath(receiver, method, path);
-    if (inPath.kind === "ids") add(inPath.ids, true);
-    else if (inPath.kind === "unknown") add(inPath.words, false);
+    if (inPath.kind === "ids") add(inPath.ids, "kept");
+    else if (inPath.kind === "unknown") add(inPath.words, "word");
     // A list's head tells how much there is of everyone's.
-    else if (method !== "GET") throw new GatewayError("method_not_allowed");
+    else if (!isList(receiver, method)) throw new GatewayError("method_not_allowed");
   }
-  if (call !== undefined) add([call], true);
+  if (call !== undefined) add([call], "kept");
   return [...named, ...inBody];
 }
 
@@ -80,9 +80,10 @@ class Holder {
     this.#tenant = tenant;
   }
 
-  see(owner: Owner | undefined, isKnown: boolean): void {
-    if (owner === undefined && !isKnown) return;
+  see(owner: Owner | undefined, manner: NamedId["manner"]): void {
+    if (owner === undefined && manner !== "kept") return;
     if (owner?.tenant !== this.#tenant) throw new GatewayError("unknown_id");
+    if (manner === "brought") return;
     if (this.backend !== undefined && this.backend !== owner.backend)
       throw new GatewayError("unknown_id", "What this request names is not all at one backend.");
     this.backend = owner.backend;
@@ -100,5 +101,6 @@ const mayNameItems = ({ operation }: Receiver): boolean =>
 /** Whether a request is for all of a kind that is kept: every file, every batch. */
 export const isList = (receiver: Receiver, method: string): boolean =>
   method === "GET" &&
+  receiver.methods.includes("GET") &&
   grantFor(receiver, method) !== undefined &&
   idsInPath(receiver, method, receiver.path).kind === "list";

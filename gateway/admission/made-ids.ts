@@ -1,9 +1,10 @@
 // Sees an answer's ids on their way to the client: what a request has made is its maker's before the client can name it.
-import zlib from "node:zlib";
 import { headerIn } from "../headers.ts";
 import type { ReceivedHead } from "../received-head.ts";
 import type { Receiver } from "../receivers/receiver.ts";
 import type { Witness } from "../witness.ts";
+import { decoded } from "./decoded.ts";
+import { namedBeside } from "./named-beside.ts";
 
 export interface MadeIdsOptions {
   readonly receiver: Receiver;
@@ -17,7 +18,7 @@ export interface MadeIdsOptions {
 }
 
 /** Which answers name ids, and where: `POST /v1/files` → its `id`. */
-type Reading = "id" | "outputs" | "file" | "results" | "location" | "response";
+type Reading = "id" | "beside" | "file" | "location" | "response";
 
 const readings: Readonly<Record<string, Reading>> = {
   "POST /v1/files": "id",
@@ -25,12 +26,12 @@ const readings: Readonly<Record<string, Reading>> = {
   "POST /v1/uploads/{id}/parts": "id",
   "POST /v1/uploads/{id}/complete": "file",
   "POST /v1/batches": "id",
-  "GET /v1/batches/{id}": "outputs",
-  "POST /v1/batches/{id}/cancel": "outputs",
+  "GET /v1/batches/{id}": "beside",
+  "POST /v1/batches/{id}/cancel": "beside",
   "POST /v1/vector_stores": "id",
   "POST /v1/vector_stores/{id}/file_batches": "id",
   "POST /v1/fine_tuning/jobs": "id",
-  "GET /v1/fine_tuning/jobs/{id}": "results",
+  "GET /v1/fine_tuning/jobs/{id}": "beside",
   "POST /v1/responses": "response",
   "POST /v1/chat/completions": "response",
   "POST /v1/realtime/calls": "location",
@@ -112,7 +113,7 @@ class MadeIds implements Witness {
   #last(): void {
     if (this.#isOver) return;
     try {
-      const body: unknown = JSON.parse(decoded(Buffer.concat(this.#chunks), this.#encoding));
+      const body: unknown = JSON.parse(decoded(Buffer.concat(this.#chunks), this.#encoding, maxBytes));
       if (typeof body === "object" && body !== null) this.#read(body as Readonly<Record<string, unknown>>);
     } catch {
       // No JSON, or cut: it names nothing that its maker could rely on.
@@ -141,7 +142,7 @@ class MadeIds implements Witness {
     const say = (id: unknown, isNew: boolean) => {
       if (typeof id === "string" && id !== "") this.#found(id, isNew);
     };
-    const { file, result_files: results } = body;
+    const { file } = body;
     switch (this.#reading) {
       case "id":
       case "response":
@@ -150,37 +151,11 @@ class MadeIds implements Witness {
       case "file":
         if (typeof file === "object" && file !== null && "id" in file) say(file.id, true);
         break;
-      case "outputs":
-        say(body.output_file_id, false);
-        say(body.error_file_id, false);
-        break;
-      case "results":
-        for (const one of Array.isArray(results) ? results : []) say(one, false);
+      case "beside":
+        for (const id of namedBeside(body)) say(id, false);
         break;
       case "location":
         break;
     }
-  }
-}
-
-/** The text of a body as its content-encoding says. Throws for one that is not known, or unpacks to too much. */
-function decoded(body: Buffer, encoding: string | undefined): string {
-  const limit = { maxOutputLength: maxBytes };
-  switch (encoding) {
-    case undefined:
-    case "":
-    case "identity":
-      return body.toString("utf8");
-    case "gzip":
-    case "x-gzip":
-      return zlib.gunzipSync(body, limit).toString("utf8");
-    case "deflate":
-      return zlib.inflateSync(body, limit).toString("utf8");
-    case "br":
-      return zlib.brotliDecompressSync(body, limit).toString("utf8");
-    case "zstd":
-      return zlib.zstdDecompressSync(body, limit).toString("utf8");
-    default:
-      throw new Error("unknown encoding");
   }
 }

@@ -4,6 +4,7 @@ import type { ReceivedHead } from "../received-head.ts";
 import type { Receiver } from "../receivers/receiver.ts";
 import { eachEvent, serverEvent } from "../sse.ts";
 import type { Witness } from "../witness.ts";
+import { decoded } from "./decoded.ts";
 
 export interface MadeItemsOptions {
   readonly receiver: Receiver;
@@ -40,6 +41,7 @@ class MadeItems implements Witness {
   /** Of an answer in one piece. */
   readonly #chunks: Buffer[] = [];
   #length = 0;
+  #encoding: string | undefined;
   #isOver = true;
 
   constructor(options: MadeItemsOptions) {
@@ -48,9 +50,11 @@ class MadeItems implements Witness {
 
   begins({ status, contentType, contentEncoding }: ReceivedHead, rewritten: boolean): readonly string[] {
     this.#giveUp();
-    const isPlain = rewritten || contentEncoding === undefined || contentEncoding === "identity";
-    this.#isOver = status < 200 || status >= 300 || !isPlain;
-    this.#cutter = contentType === "text/event-stream" ? new EventCutter(this) : undefined;
+    this.#encoding = rewritten ? undefined : contentEncoding?.trim().toLowerCase();
+    const isPlain = this.#encoding === undefined || this.#encoding === "identity";
+    const isStream = contentType === "text/event-stream";
+    this.#isOver = status < 200 || status >= 300 || (isStream && !isPlain);
+    this.#cutter = isStream ? new EventCutter(this) : undefined;
     return none;
   }
 
@@ -92,7 +96,7 @@ class MadeItems implements Witness {
     }
     if (bytes.length > 0) this.#chunks.push(Buffer.from(bytes));
     if (!isLast) return;
-    const { output } = parsed(Buffer.concat(this.#chunks).toString("utf8"));
+    const { output } = parsed(decoded(Buffer.concat(this.#chunks), this.#encoding, maxBytes));
     for (const item of Array.isArray(output) ? output : []) this.#found(item);
     this.#giveUp();
   }

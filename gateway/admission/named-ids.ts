@@ -64,8 +64,11 @@ const itemNeedle = Buffer.from('"id"');
 
 export interface NamedId {
   readonly id: string;
-  /** It is the id of something kept; else it may be a word, or the id of what the request brings along. */
-  readonly isKnown: boolean;
+  /**
+   * `kept`: the id of something that is kept, which has to be the caller's. `word`: that, or a word like any other.
+   * `brought`: the id of what the request brings along, for any backend to take, as long as it is no other caller's.
+   */
+  readonly manner: "kept" | "word" | "brought";
 }
 
 export interface BodyReading {
@@ -82,7 +85,7 @@ export function idsInBody(json: Buffer, { thorough, withItems }: BodyReading): r
   const mayName = thorough || needles.some((needle) => json.includes(needle));
   if (!mayName && !(withItems && json.includes(itemNeedle))) return nothing;
   const body: unknown = JSON.parse(json.toString("utf8"));
-  const named: NamedId[] = keptIn(body).map((id) => ({ id, isKnown: true }));
+  const named: NamedId[] = keptIn(body).map((id) => ({ id, manner: "kept" }));
   if (withItems) named.push(...itemsIn(body));
   return named;
 }
@@ -117,18 +120,28 @@ function add(found: string[], held: unknown, prefix: string): void {
 
 /**
  * The items of a response's input, or a conversation's, that have an id. What is nothing but an id, whether it says that
- * it is an `item_reference` or not, stands for what is kept; of others a backend may look up what they leave out.
+ * it is an `item_reference` or not, stands for what is kept. What has words of its own stands for itself, whatever id
+ * its backend gave it: some give the same to many. Of the rest a backend may look up what they leave out.
  */
 function itemsIn(body: unknown): readonly NamedId[] {
   const { input, items } = recordIn(body);
-  return [input, items].flatMap((list) => (Array.isArray(list) ? list : [])).flatMap(namedBy);
+  return [input, items].flatMap((list) => (Array.isArray(list) ? list : [list])).flatMap(namedBy);
 }
 
 function namedBy(item: unknown): readonly NamedId[] {
   const { id, type, role } = recordIn(item);
   if (typeof id !== "string") return nothing;
   const isReference = type === "item_reference" || ((type === undefined || type === null) && role === undefined);
-  return [{ id, isKnown: isReference }];
+  if (isReference) return [{ id, manner: "kept" }];
+  return words.some((name) => isFilled(item, name)) ? nothing : [{ id, manner: "brought" }];
+}
+
+/** Members that hold what an item says; a summary of a thought is not the thought. */
+const words = ["content", "arguments", "input", "output", "encrypted_content", "result"];
+
+function isFilled(item: unknown, name: string): boolean {
+  const held = recordIn(item)[name];
+  return Array.isArray(held) ? held.length > 0 : typeof held === "string" && held !== "";
 }
 
 const recordIn = (value: unknown): Readonly<Record<string, unknown>> =>

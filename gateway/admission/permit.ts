@@ -34,7 +34,10 @@ const grants: Readonly<Partial<Record<Receiver["operation"], Grant>>> = {
 export function grantFor({ operation, path }: Receiver, method: string): Grant | undefined {
   // A session is inference. A secret for one lets its holder speak with the provider past this gateway.
   if (path === "/v1/realtime" || path === "/v1/responses/input_tokens") return undefined;
-  if (path.startsWith("/v1/chat/completions")) return operation === "other" ? "stored_responses" : undefined;
+  if (path.startsWith("/v1/chat/completions")) {
+    // The head of its list falls to the endpoint that completes.
+    return operation === "other" || method !== "POST" ? "stored_responses" : undefined;
+  }
   // Only models that were fine-tuned can be deleted.
   if (operation === "models" && method === "DELETE") return "fine_tuning";
   return grants[operation];

@@ -38,11 +38,14 @@ export function excerptIn(query: string, path: string): Excerpt {
 const invalid = (name: string, wanted: string) =>
   new GatewayError("invalid_query", `The query's '${name}' has to be ${wanted}.`, name);
 
-/** The query of a whole page after `after`, with all that the client wants besides. */
-export function pageQuery(query: string, path: string, after: string | undefined): string {
+/** How many a page of the backend's may hold. */
+export const pageSizeOf = (path: string): number => (path === "/v1/files" ? filesPerPage : perPage);
+
+/** The query of a page of so many after `after`, with all that the client wants besides. */
+export function pageQuery(query: string, size: number, after: string | undefined): string {
   const wanted = new URLSearchParams(query);
   for (const name of paging) wanted.delete(name);
-  wanted.set("limit", String(path === "/v1/files" ? filesPerPage : perPage));
+  wanted.set("limit", String(size));
   if (after !== undefined) wanted.set("after", after);
   return `?${wanted}`;
 }

@@ -1,23 +1,20 @@
 // The list of models: every backend's own list and the names in the config, merged into one, telling only what is routed here.
-import type { Attempt } from "../attempt.ts";
 import type { Sending } from "../sending.ts";
 import { noList } from "./no-list.ts";
 import { type Entry, listPage } from "./page.ts";
 import { tell } from "./tell.ts";
+import { UnderWay } from "./under-way.ts";
 
 /** Answers GET /v1/models. Throws a GatewayError when no backend answered and none has names in the config. */
 export async function listModels(sending: Sending): Promise<void> {
   const { setting, identity, fleet, passage, options } = sending;
   const { admission } = setting;
   passage.draft.enter("overhead", options.surroundings.clock.now());
-  const running: Attempt[] = [];
-  const stop = () => {
-    for (const attempt of running) attempt.cancel();
-  };
-  passage.running = { leave: stop, stop };
+  const underWay = new UnderWay();
+  passage.running = underWay;
   const upstreams = fleet.upstreams.filter((upstream) => admission.reaches(identity, upstream));
   const lists = await Promise.all(
-    upstreams.map((upstream) => listPage(sending, upstream, `/models${sending.query}`, running)),
+    upstreams.map((upstream) => listPage(sending, upstream, `/models${sending.query}`, underWay)),
   );
   // The client left, or the gateway went down.
   if (passage.draft.closed) return;
@@ -25,7 +22,7 @@ export async function listModels(sending: Sending): Promise<void> {
   for (const [i, upstream] of upstreams.entries()) {
     const ours = (id: string) => fleet.route(id) === upstream && admission.allows(identity, id);
     const list = lists[i];
-    if (list !== undefined && typeof list !== "string") {
+    if (list?.kind === "page") {
       for (const model of list.entries) if (!merged.has(model.id) && ours(model.id)) merged.set(model.id, model);
     }
     for (const id of upstream.backend.models) {
@@ -38,7 +35,11 @@ export async function listModels(sending: Sending): Promise<void> {
   for (const { model: id } of fleet.config.routes) {
     if (!id.includes("*") && !merged.has(id) && admission.allows(identity, id)) merged.set(id, aliased(id));
   }
-  const reasons = lists.filter((list) => typeof list === "string");
+  // A backend that will not have the question has no list, as many engines have none.
+  const reasons = lists
+    .filter((list) => list.kind === "failed")
+    .map(({ failure }) => failure)
+    .filter((failure) => failure !== "upstream_rejected");
   if (merged.size === 0 && reasons.length > 0 && reasons.length === lists.length) throw noList(reasons);
   tell(sending, { object: "list", data: [...merged.values()] });
 }

@@ -1,10 +1,12 @@
 // What a key sees of the lists of kept things: its own, in pages, wherever it is kept, and nothing of anyone else's.
-import OpenAI, { BadRequestError, InternalServerError, NotFoundError } from "openai";
+import OpenAI, { APIUserAbortError, BadRequestError, InternalServerError, NotFoundError } from "openai";
 import { describe, expect, test } from "vitest";
+import type { Backend } from "../config/config.ts";
 import { errorAnswer, json } from "../testing/answers.ts";
 import { type FakeBackend, fakeBackend } from "../testing/fake-backend.ts";
-import { backendAt, startTollgate, testConfig } from "../testing/harness.ts";
+import { backendAt, metricsOf, startTollgate, type Tollgate, testConfig } from "../testing/harness.ts";
 import { keyRing } from "../testing/key-ring.ts";
+import { sumsBy } from "../testing/metrics-text.ts";
 import type { Answer, Turn } from "../testing/turn.ts";
 
 interface Kept {
@@ -54,7 +56,8 @@ async function gateway(...backends: readonly FakeBackend[]) {
     three: sdk(three),
     keyOfOne: one,
     /** What is made from now on is made there. */
-    makeAt: (defaultBackend: string) => tollgate.gateway.reload(testConfig({ backends: places, defaultBackend })),
+    makeAt: (defaultBackend: string, more: Partial<Backend> = {}) =>
+      tollgate.gateway.reload(testConfig({ backends: places.map((one) => ({ ...one, ...more })), defaultBackend })),
     async [Symbol.asyncDispose]() {
       await tollgate.close();
       for (const backend of backends) await backend.close();
@@ -73,6 +76,8 @@ async function batches(count: number, ...clients: readonly OpenAI[]): Promise<st
   }
   return made;
 }
+
+const waiting = async (tollgate: Tollgate) => sumsBy(await metricsOf(tollgate), "gateway_queue_depth", [])[""] ?? 0;
 
 const idsOf = async (list: AsyncIterable<{ readonly id: string }>): Promise<string[]> => {
   const ids: string[] = [];
@@ -163,10 +168,98 @@ describe("a list", () => {
   });
 
   test("that never ends is given up", async () => {
-    const endless = json({ data: [{ id: "batch-other" }], has_more: true });
+    let made = 0;
+    const endless: Answer = async (turn) => {
+      await turn.request.readBody();
+      made += 1;
+      await json({ data: [{ id: `batch-${made}` }], has_more: true })(turn);
+    };
     const backend = await fakeBackend({ otherwise: endless });
     await using at = await gateway(backend);
     await expect(at.one.batches.list()).rejects.toMatchObject({ status: 422, code: "list_too_long" });
     expect(backend.received).toHaveLength(50);
+  });
+
+  test.each([
+    ["knows no such path", json({ error: "no" }, { status: 501, reason: "Not Implemented" })],
+    ["may not be asked for it", errorAnswer(403, "not with this key")],
+    ["says so with success", json({ error: "Unexpected endpoint or method." })],
+  ])("passes by a backend that %s", async (_, other) => {
+    const a = await fakeBackend({ otherwise: keeper("a", 100) });
+    await using at = await gateway(a, await fakeBackend({ otherwise: other }));
+    const { id } = await at.one.post<Kept>("/files", { body: {} });
+    expect(await idsOf(at.one.files.list())).toEqual([id]);
+  });
+
+  test("that a backend breaks off after a page is not answered with that page alone", async () => {
+    const first = json({ data: [{ id: "batch-others" }], has_more: true });
+    const backend = await fakeBackend({ otherwise: errorAnswer(404, "no such cursor") });
+    backend.next(first);
+    await using at = await gateway(backend);
+    await expect(at.one.batches.list()).rejects.toMatchObject({ status: 400 });
+  });
+
+  test("is read in smaller pages where what others keep is large", async () => {
+    const large = { id: "batch-others", text: "x".repeat(50_000) };
+    const sizes: number[] = [];
+    const otherwise: Answer = async (turn) => {
+      await turn.request.readBody();
+      const size = Number(new URL(turn.request.target, "http://backend.test").searchParams.get("limit"));
+      sizes.push(size);
+      const data = Array.from({ length: size }, (_, i) => ({ ...large, id: `batch-${i}` }));
+      await json({ data, has_more: false })(turn);
+    };
+    await using at = await gateway(await fakeBackend({ otherwise }));
+    expect(await idsOf(at.one.batches.list())).toEqual([]);
+    expect(sizes).toEqual([100, 25]);
+  });
+
+  test("leaves out what a backend says twice, and ends where it says nothing new", async () => {
+    const backend = await fakeBackend({ otherwise: json({ data: [{ id: "batch-1" }], has_more: true }) });
+    backend.next(json({ id: "batch-1", object: "batch" }));
+    await using at = await gateway(backend);
+    await at.one.post("/batches", { body: {} });
+    expect(await at.one.get("/batches")).toMatchObject({ data: [{ id: "batch-1" }], has_more: false });
+  });
+
+  test("makes what a thing of the caller's names its own, too", async () => {
+    const batch = { id: "batch-1", object: "batch", output_file_id: "file-out" };
+    const backend = await fakeBackend();
+    backend.next(json({ id: "batch-1" }), json({ data: [batch] }), json({ id: "file-out" }));
+    await using at = await gateway(backend);
+    await at.one.post("/batches", { body: {} });
+    await at.one.batches.list();
+    await expect(at.two.files.retrieve("file-out")).rejects.toThrow(NotFoundError);
+    expect(await at.one.files.retrieve("file-out")).toEqual({ id: "file-out" });
+  });
+
+  test("waits for its turn at a backend page by page, and a client that leaves meanwhile is abandoned", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const backend = await fakeBackend({ otherwise: keeper("x", 100) });
+    await using at = await gateway(backend);
+    at.makeAt("a", { maxConcurrent: 1 });
+    backend.next(async (turn) => {
+      await turn.request.readBody();
+      await turn.wait(promise);
+      await json({ data: [] })(turn);
+    });
+    const first = at.one.batches.list();
+    await expect.poll(() => backend.received.length, { interval: 5 }).toBe(1);
+    const leaving = new AbortController();
+    const second = at.two.batches.list({}, { signal: leaving.signal });
+    const third = at.two.batches.list();
+    await expect.poll(() => waiting(at.tollgate), { interval: 5 }).toBe(2);
+    leaving.abort();
+    await expect(second).rejects.toThrow(APIUserAbortError);
+    await expect.poll(() => waiting(at.tollgate), { interval: 5 }).toBe(1);
+    resolve();
+    await Promise.all([first, third]);
+    const records = await at.tollgate.settled(3);
+    expect(records.map(({ outcome, attempts }) => [outcome.kind, attempts.length])).toEqual([
+      ["abandoned", 0],
+      ["completed", 1],
+      ["completed", 1],
+    ]);
+    expect(backend.received).toHaveLength(2);
   });
 });

@@ -1,10 +1,11 @@
-// One page of what one backend lists, as one of several attempts that run side by side.
+// One page of what one backend lists, as one attempt of the request that wants it.
 import { type AnswerSink, Attempt } from "../attempt.ts";
 import { type FailureKind, failures } from "../errors.ts";
 import type { Upstream } from "../fleet.ts";
 import { openAttempt, outgoing } from "../outgoing.ts";
 import type { Sending } from "../sending.ts";
 import { failureOfStatus } from "../verdict.ts";
+import type { UnderWay } from "./under-way.ts";
 
 /** A model, a file, a batch: whatever is listed. */
 export interface Entry {
@@ -12,18 +13,24 @@ export interface Entry {
   readonly [field: string]: unknown;
 }
 
-export interface ListPage {
-  readonly entries: readonly Entry[];
-  /** The backend says that more come after these. */
-  readonly hasMore: boolean;
-}
-
-const nothing: ListPage = { entries: [], hasMore: false };
+export type ListPage =
+  /** `hasMore`: the backend says that more come after these. */
+  | { readonly kind: "page"; readonly entries: readonly Entry[]; readonly hasMore: boolean }
+  /** Nobody waits for it any more. */
+  | { readonly kind: "none" }
+  | {
+      readonly kind: "failed";
+      readonly failure: FailureKind;
+      /** It answered, with more than is taken. */
+      readonly isTooLarge: boolean;
+      /** It answered as backends do that know no such list, or none for us. */
+      readonly isUnknown: boolean;
+    };
 
 /** A page may be this large. */
-const listBytes = 4 * 1024 * 1024;
-/** A backend that is slower than this is left out: the list of the others must not wait for it. */
-const listMillis = 5_000;
+const pageBytes = 4 * 1024 * 1024;
+/** A backend that is slower than this is given up: others must not wait for it. */
+const pageMillis = 5_000;
 /** A list is made of many here, so that none of them can be asked for in part, or only where it has changed. */
 const ofOneList = new Set([
   "if-match",
@@ -33,22 +40,24 @@ const ofOneList = new Set([
   "if-unmodified-since",
   "range",
 ]);
+/** How backends say that they know no such path, or that our key may not use it. */
+const unknownPath: ReadonlySet<number | undefined> = new Set([403, 404, 405, 501]);
 
-/**
- * The page at `path` (after the backend's base URL, with its query), or why it is not to be had; nothing where the
- * backend keeps no such list. Adds its attempt to `running`, so that it can be cancelled.
- */
+const none: ListPage = { kind: "none" };
+
+/** The page at `path` (after the backend's base URL, with its query), or why it is not to be had. */
 export async function listPage(
   sending: Sending,
   upstream: Upstream,
   path: string,
-  running: Attempt[],
-): Promise<ListPage | FailureKind> {
+  underWay: UnderWay,
+): Promise<ListPage> {
   const { draft } = sending.passage;
   const { transport } = upstream;
   const { now } = sending.options.surroundings.clock;
   const connection = transport.acquire();
-  if (connection === undefined) return "no_backend_up";
+  if (connection === undefined)
+    return { kind: "failed", failure: "no_backend_up", isTooLarge: false, isUnknown: false };
   const open = openAttempt(sending, { upstream, model: undefined });
   draft.attempts.push(open);
   draft.enter("connect", open.startedAt);
@@ -62,7 +71,8 @@ export async function listPage(
     },
     data(chunk) {
       length += chunk.length;
-      if (length <= listBytes) chunks.push(chunk);
+      if (length <= pageBytes) chunks.push(chunk);
+      else attempt.cancel();
     },
     end: () => {},
   };
@@ -80,42 +90,46 @@ export async function listPage(
     sink,
     now,
   });
-  running.push(attempt);
+  const over = underWay.begins(attempt);
   let slow = false;
   const timer = setTimeout(() => {
     slow = true;
     attempt.cancel();
-  }, listMillis);
+  }, pageMillis);
   const ending = await attempt.ended;
   clearTimeout(timer);
-  if (ending.kind === "cancelled" && !slow) {
+  over();
+  const isTooLarge = length > pageBytes;
+  if (ending.kind === "cancelled" && !slow && !isTooLarge) {
     open.result = "abandoned";
-    return nothing;
+    return none;
   }
   if (ending.kind === "failed") failure = ending.failure;
-  else if (ending.kind === "cancelled") failure = "first_byte_timeout";
+  else if (slow && !isTooLarge) failure = "first_byte_timeout";
+  else if (isTooLarge) failure = "bad_answer";
   const page = failure === undefined ? pageIn(Buffer.concat(chunks)) : undefined;
-  if (page !== undefined) {
+  if (page !== undefined && page !== "other") {
     open.result = "completed";
     return page;
   }
   failure ??= "bad_answer";
   open.result = failures[failure].outcome;
   open.reason = failures[failure].reason;
-  // It keeps no list, as many engines do not.
-  return failure === "upstream_rejected" ? nothing : failure;
+  const isUnknown = page === "other" || (ending.kind === "answered" && unknownPath.has(open.status));
+  return { kind: "failed", failure, isTooLarge, isUnknown };
 }
 
-/** The page in a JSON text; anything else is no list. */
-function pageIn(body: Buffer): ListPage | undefined {
+/** The page in a JSON text. An object without a list is how some engines speak of paths that they do not know. */
+function pageIn(body: Buffer): ListPage | "other" | undefined {
   try {
     const parsed: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof parsed !== "object" || parsed === null || !("data" in parsed) || !Array.isArray(parsed.data))
-      return undefined;
+    if (typeof parsed !== "object" || parsed === null) return undefined;
+    if (!("data" in parsed)) return "other";
+    if (!Array.isArray(parsed.data)) return undefined;
     const entries = parsed.data.filter(
       (entry): entry is Entry => typeof entry === "object" && entry !== null && typeof entry.id === "string",
     );
-    return { entries, hasMore: "has_more" in parsed && parsed.has_more === true };
+    return { kind: "page", entries, hasMore: "has_more" in parsed && parsed.has_more === true };
   } catch {
     return undefined;
   }

@@ -18,7 +18,7 @@ export function realUse(exchange: Exchange, reserved: Amounts): Amounts {
   let { tokens, nanoUsd } = used;
   for (const other of others) {
     tokens += whole(other.tokens);
-    nanoUsd += other.cost?.nanoUsd ?? 0;
+    nanoUsd += other.cost?.nanoUsd ?? reserved.nanoUsd;
   }
   return { tokens, nanoUsd };
 }
@@ -41,6 +41,9 @@ const counted = (input = 0, output = 0): number => whole(input) + whole(output);
 /** A backend's JSON may hold any number. */
 const whole = (count: number): number => (Number.isSafeInteger(count) && count > 0 ? count : 0);
 
-/** The backend began an answer, or the client left while it worked on one. */
-const mayHaveWorked = ({ status, result, reason }: Attempt): boolean =>
-  status === undefined ? result === "abandoned" || reason === "timeout" : status < 400;
+/**
+ * The backend began an answer, or the client left while it worked on one, and did not say what it used. Where it said
+ * so, that is counted as what was discarded.
+ */
+const mayHaveWorked = ({ status, result, reason, tokens }: Attempt): boolean =>
+  tokens === undefined && (status === undefined ? result === "abandoned" || reason === "timeout" : status < 400);
