@@ -214,6 +214,19 @@ describe("a list", () => {
     expect(sizes).toEqual([100, 25]);
   });
 
+  test("is read in smaller pages where a backend gives fewer at once", async () => {
+    const sizes: number[] = [];
+    const otherwise: Answer = async (turn) => {
+      await turn.request.readBody();
+      const size = Number(new URL(turn.request.target, "http://backend.test").searchParams.get("limit"));
+      sizes.push(size);
+      await (size > 100 ? errorAnswer(400, "limit is 100") : json({ data: [], has_more: false }))(turn);
+    };
+    await using at = await gateway(await fakeBackend({ otherwise }));
+    expect(await idsOf(at.one.files.list())).toEqual([]);
+    expect(sizes).toEqual([1_000, 250, 63]);
+  });
+
   test("leaves out what a backend says twice, and ends where it says nothing new", async () => {
     const backend = await fakeBackend({ otherwise: json({ data: [{ id: "batch-1" }], has_more: true }) });
     backend.next(json({ id: "batch-1", object: "batch" }));

@@ -9,6 +9,9 @@ import { noList } from "./no-list.ts";
 import { type Entry, type ListPage, listPage } from "./page.ts";
 import type { UnderWay } from "./under-way.ts";
 
+/** What every backend gives at once. */
+const usualSize = 20;
+
 export class Shelf {
   readonly #sending: Sending;
   readonly #upstream: Upstream;
@@ -34,13 +37,18 @@ export class Shelf {
   async lookOn(): Promise<void> {
     const page = await this.#page();
     if (this.#sending.passage.isOver) return;
-    if (page.kind === "failed" && page.isTooLarge && this.#pageSize > 1) {
-      // It may be others' things that are so large.
+    if (page.kind === "failed" && this.#mayBeSmaller(page)) {
       this.#pageSize = Math.ceil(this.#pageSize / 4);
       await this.lookOn();
     } else if (page.kind === "page") await this.#take(page.entries, page.hasMore);
     // Who has listed some before knows the list.
     else if (page.kind === "failed" && !(page.isUnknown && this.#last === undefined)) throw noList([page.failure]);
+  }
+
+  /** It may be others' things that are so large, or a backend that gives fewer at once. */
+  #mayBeSmaller({ isTooLarge, isUnknown, failure }: ListPage & { readonly kind: "failed" }): boolean {
+    if (isTooLarge) return this.#pageSize > 1;
+    return failure === "upstream_rejected" && !isUnknown && this.#pageSize > usualSize;
   }
 
   async #take(entries: readonly Entry[], hasMore: boolean): Promise<void> {
