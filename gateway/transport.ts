@@ -87,7 +87,7 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
       return inflight();
     },
     acquire({ fresh } = { fresh: false }) {
-      if (inflight() >= backend.maxConnections) return undefined;
+      if (held.size >= backend.maxConnections) return undefined;
       const connection = (fresh ? undefined : idle.pop()) ?? new PooledConnection(url.origin, options, drop);
       connection.serving = true;
       held.add(connection);

@@ -496,6 +496,20 @@ describe("what a key has made", () => {
       await Promise.all([cloud.close(), local.close()]);
     });
 
+    test.each([
+      { type: "reasoning", summary: [], arguments: "x" },
+      { type: "reasoning", summary: [], content: [{}] },
+      { type: "image_generation_call", result: "x" },
+      { type: "message", role: "assistant", content: [{ type: "output_text", text: "" }] },
+    ])("another's cannot be had by words that say nothing: %j", async (dressed) => {
+      const { stage, keys } = await guarded({ script: [json(whole)] });
+      await using _ = stage;
+      const [one, two] = [bearer(keys.add("one")), bearer(keys.add("two"))];
+      await stage.post("/responses", { model, input: "hi" }, [one]);
+      const got = await stage.post("/responses", { model, input: [{ ...dressed, id: "rs_1" }] }, [two]);
+      expect([got.status, stage.backend.received.length]).toEqual([404, 1]);
+    });
+
     test("and none that its owner only speaks of", async () => {
       const echo = json({ ...whole, metadata: { id: "msg_other" }, output: [] });
       const { stage, keys } = await guarded({ script: [echo] });
@@ -505,6 +519,36 @@ describe("what a key has made", () => {
       const got = await stage.post("/responses", { model, input: [reference("msg_other")] }, [one]);
       expect(got.status).toBe(404);
     });
+  });
+
+  test.each(["gzip", "identity"])("is not had by an answer with the same id that comes as %s", async (encoding) => {
+    const { gzipSync } = await import("node:zlib");
+    const text = JSON.stringify({ id: "resp_1", object: "response", status: "completed", output: [] });
+    const packed = answer({
+      body: encoding === "gzip" ? gzipSync(text) : text,
+      headers: [
+        ["Content-Type", "application/json"],
+        ["Content-Encoding", encoding],
+      ],
+    });
+    const { stage, keys } = await guarded({ script: [json(JSON.parse(text)), packed, json(JSON.parse(text))] });
+    await using _ = stage;
+    const grants = ["stored_responses"] as const;
+    const [one, two] = [bearer(keys.add("one", { grants })), bearer(keys.add("two", { grants }))];
+    for (const key of [one, two]) await stage.post("/responses", { model, input: "hi" }, [key]);
+    const get = async (key: typeof one) =>
+      (await stage.ask("/responses/resp_1", { method: "GET", headers: [key] })).status;
+    expect([await get(two), await get(one)]).toEqual([404, 200]);
+  });
+
+  test("is bound although its stream says that it is encoded as nothing", async () => {
+    const events = `data: ${JSON.stringify({ type: "response.created", response: { id: "resp_i" } })}\n\n`;
+    const stream = eventStream(events, { headers: [["Content-Encoding", "identity"]] });
+    const { stage, keys } = await guarded({ script: [stream, json({ id: "resp_i" })] });
+    await using _ = stage;
+    const key = bearer(keys.add("one", { grants: ["stored_responses"] }));
+    await stage.post("/responses", { model, input: "hi", stream: true }, [key]);
+    expect((await stage.ask("/responses/resp_i", { method: "GET", headers: [key] })).status).toBe(200);
   });
 
   test("is bound although the answer comes compressed", async () => {

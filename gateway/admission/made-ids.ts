@@ -76,7 +76,8 @@ class MadeIds implements Witness {
     this.#giveUp();
     this.#isOver = status < 200 || status >= 300;
     if (this.#isOver) return none;
-    this.#encoding = rewritten ? undefined : contentEncoding?.trim().toLowerCase();
+    const encoding = rewritten ? undefined : contentEncoding?.trim().toLowerCase();
+    this.#encoding = encoding === "identity" || encoding === "" ? undefined : encoding;
     if (this.#reading !== "location") return none;
     const id = headerIn(crossing, "location")?.split(/[?#]/)[0]?.split("/").at(-1);
     if (id !== undefined && id !== "") this.#found(id, true);
@@ -144,8 +145,10 @@ class MadeIds implements Witness {
     };
     const { file } = body;
     switch (this.#reading) {
-      case "id":
       case "response":
+        say(body.id, false);
+        break;
+      case "id":
         say(body.id, this.#options.receiver.operation !== "other");
         break;
       case "file":

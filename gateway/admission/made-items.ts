@@ -96,9 +96,18 @@ class MadeItems implements Witness {
     }
     if (bytes.length > 0) this.#chunks.push(Buffer.from(bytes));
     if (!isLast) return;
-    const { output } = parsed(decoded(Buffer.concat(this.#chunks), this.#encoding, maxBytes));
+    const { output } = parsed(this.#text());
     for (const item of Array.isArray(output) ? output : []) this.#found(item);
     this.#giveUp();
+  }
+
+  /** Nothing where it cannot be unpacked, which is the backend's affair. */
+  #text(): string {
+    try {
+      return decoded(Buffer.concat(this.#chunks), this.#encoding, maxBytes);
+    } catch {
+      return "";
+    }
   }
 
   #found(item: unknown): void {

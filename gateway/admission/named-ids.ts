@@ -133,16 +133,38 @@ function namedBy(item: unknown): readonly NamedId[] {
   if (typeof id !== "string") return nothing;
   const isReference = type === "item_reference" || ((type === undefined || type === null) && role === undefined);
   if (isReference) return [{ id, manner: "kept" }];
-  return words.some((name) => isFilled(item, name)) ? nothing : [{ id, manner: "brought" }];
+  return (words.get(type ?? "message") ?? []).some((name) => isFilled(item, name))
+    ? nothing
+    : [{ id, manner: "brought" }];
 }
 
-/** Members that hold what an item says; a summary of a thought is not the thought. */
-const words = ["content", "arguments", "input", "output", "encrypted_content", "result"];
+/**
+ * Members that hold what an item of a type says; a summary of a thought is not the thought. Of types that are not here a
+ * backend may look up what they stand for, whatever else they hold.
+ */
+const words: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["message", ["content"]],
+  ["reasoning", ["content", "encrypted_content"]],
+  ["compaction", ["encrypted_content"]],
+  ["function_call", ["arguments"]],
+  ["function_call_output", ["output"]],
+  ["custom_tool_call", ["input"]],
+  ["custom_tool_call_output", ["output"]],
+  ["local_shell_call_output", ["output"]],
+  ["mcp_call", ["arguments"]],
+  ["mcp_approval_request", ["arguments"]],
+]);
 
 function isFilled(item: unknown, name: string): boolean {
   const held = recordIn(item)[name];
-  return Array.isArray(held) ? held.length > 0 : typeof held === "string" && held !== "";
+  return Array.isArray(held) ? held.some(saysSomething) : typeof held === "string" && held !== "";
 }
+
+/** A part of a content that is more than its type. */
+const saysSomething = (part: unknown): boolean =>
+  Object.entries(recordIn(part)).some(
+    ([name, held]) => name !== "type" && held !== undefined && held !== null && held !== "",
+  );
 
 const recordIn = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};

@@ -149,6 +149,25 @@ describe("a list", () => {
     await expect(at.one.files.list()).rejects.toThrow(InternalServerError);
   });
 
+  test("says that a backend failed, although another's turn was still awaited", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const a = await fakeBackend({ otherwise: keeper("a", 100) });
+    const b = await fakeBackend({ otherwise: errorAnswer(500, "broken") });
+    await using at = await gateway(a, b);
+    at.makeAt("a", { maxConcurrent: 1 });
+    a.next(async (turn) => {
+      await turn.request.readBody();
+      await turn.wait(promise);
+      await json({ id: "batch-1" })(turn);
+    });
+    const holding = at.one.post("/batches", { body: {} });
+    await expect.poll(() => a.received.length, { interval: 5 }).toBe(1);
+    await expect(at.one.files.list()).rejects.toThrow(InternalServerError);
+    expect((await at.tollgate.settled(1))[0]?.outcome).toMatchObject({ kind: "failed", status: 502 });
+    resolve();
+    await holding;
+  });
+
   test("says what of its query it does not take, and that it has nothing to begin at", async () => {
     await using at = await gateway(await fakeBackend({ otherwise: keeper("x", 4) }));
     const [ones, twos] = await batches(1, at.one, at.two);

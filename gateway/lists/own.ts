@@ -54,16 +54,18 @@ export async function listOwn(sending: Sending): Promise<void> {
 
 /** Reads the next page of each. The first that fails ends the others. */
 async function lookThrough(shelves: readonly Shelf[], underWay: UnderWay): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
   const reading = shelves.map(async (shelf) => {
     try {
       await shelf.lookOn();
     } catch (error) {
+      // What ends the others is not what they end by.
+      first ??= { error };
       underWay.stop();
-      throw error;
     }
   });
-  const [failed] = (await Promise.allSettled(reading)).filter((one) => one.status === "rejected");
-  if (failed) throw failed.reason;
+  await Promise.all(reading);
+  if (first) throw first.error;
 }
 
 const madeAt = ({ created_at: at, created }: Entry): number => Number(at ?? created ?? 0);

@@ -36,7 +36,7 @@ export class Shelf {
   /** Looks at the next page. Throws a GatewayError where it cannot be had. */
   async lookOn(): Promise<void> {
     const page = await this.#page();
-    if (this.#sending.passage.isOver) return;
+    if (this.#sending.passage.isOver || this.#underWay.isStopped) return;
     if (page.kind === "failed" && this.#mayBeSmaller(page)) {
       this.#pageSize = Math.ceil(this.#pageSize / 4);
       await this.lookOn();
@@ -68,6 +68,7 @@ export class Shelf {
     try {
       // It may have left in the very moment in which its turn came.
       passage.goOn();
+      if (this.#underWay.isStopped) return { kind: "none" };
       const at = path.slice("/v1".length) + pageQuery(query, this.#pageSize, this.#last);
       return await listPage(this.#sending, this.#upstream, at, this.#underWay);
     } finally {

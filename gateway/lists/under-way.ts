@@ -8,6 +8,12 @@ export interface Cancellable {
 
 export class UnderWay implements Running {
   readonly #all = new Set<Cancellable>();
+  #isStopped = false;
+
+  /** Nothing more is to begin. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
 
   /** Gives what is to be called when it is over. */
   begins(one: Cancellable): () => void {
@@ -16,6 +22,7 @@ export class UnderWay implements Running {
   }
 
   leave(): void {
+    this.#isStopped = true;
     for (const one of this.#all) one.cancel();
   }
 

@@ -1,7 +1,9 @@
 // Sessions obey what other requests obey, and give back what they hold: slots, limits and budgets.
+import type { Duplex } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { testConfig } from "../testing/harness.ts";
 import { keyRing } from "../testing/key-ring.ts";
+import { rawRequest } from "../testing/raw-client.ts";
 import { model, type RealtimeScene, type RealtimeSceneOptions, realtimeScene } from "../testing/realtime-scene.ts";
 
 const done = (tokens: number) =>
@@ -63,6 +65,19 @@ test("a session that its backend turns down counts there no longer", async () =>
   await using stage = await realtimeScene({ upgrade });
   expect((await stage.knock()).status).toBe(500);
   await expect.poll(() => underWay(stage), { timeout: 5_000, interval: 5 }).toBe(0);
+});
+
+test("who waits behind a session that its backend turns down is served", async () => {
+  const asked = Promise.withResolvers<Duplex>();
+  const upgrade: RealtimeSceneOptions["upgrade"] = (_, socket) => asked.resolve(socket);
+  await using stage = await realtimeScene({ upgrade, backend: { maxConnections: 1 } });
+  const refused = stage.knock();
+  const socket = await asked.promise;
+  const others = Array.from({ length: 3 }, () => rawRequest(`${stage.tollgate.url}/anything`, { method: "GET" }));
+  await expect.poll(() => stage.gauge("gateway_queue_depth"), { timeout: 5_000, interval: 5 }).toBe(3);
+  socket.end("HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  expect((await refused).status).toBe(500);
+  for (const { status } of await Promise.all(others)) expect(status).toBe(200);
 });
 
 /** Ways in which a gateway ends a session, and the reason that stands in its record. */
