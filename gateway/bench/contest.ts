@@ -49,6 +49,7 @@ export async function contest({ flags, folder, note }: ContestOptions): Promise<
           load,
           warmMillis,
           millis: flags.millis,
+          warmUpMillis: flags.warmUpMillis,
           rounds: flags.rounds,
           progress: (round) => note(`${what}: ${round === 0 ? "warming up" : `round ${round} of ${flags.rounds}`}`),
           ...options,

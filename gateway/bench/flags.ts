@@ -9,6 +9,8 @@ export interface Flags {
   readonly rounds: number;
   /** Of one throughput measurement. */
   readonly millis: number;
+  /** Of the round before the first that counts. */
+  readonly warmUpMillis: number;
   readonly streams: number;
   readonly json: boolean;
   readonly assert: boolean;
@@ -21,6 +23,7 @@ export const usage = `Usage: npm run bench -- [options]
   --only <parts>     some of ${parts.join(",")}
   --rounds <n>       rounds per measurement (default 7)
   --seconds <n>      length of one throughput measurement (default 2)
+  --warm-up <n>      seconds before the first round, of each contender: until then V8 compiles (default 8)
   --streams <n>      open streams for the memory measurement (default 5000)
   --json             print the report as JSON
   --assert           exit 1 when a bar is missed
@@ -36,13 +39,14 @@ export function flags(args: readonly string[]): Flags {
       only: { type: "string" },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      "warm-up": { type: "string" },
       streams: { type: "string" },
       json: { type: "boolean", default: false },
       assert: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const number = (name: "rounds" | "seconds" | "streams", usual: number): number => {
+  const number = (name: "rounds" | "seconds" | "warm-up" | "streams", usual: number): number => {
     const given = values[name];
     if (given === undefined) return usual;
     const value = Number(given);
@@ -60,6 +64,7 @@ export function flags(args: readonly string[]): Flags {
     only,
     rounds: Math.ceil(number("rounds", values.quick ? 3 : 7)),
     millis: number("seconds", values.quick ? 1 : 2) * 1000,
+    warmUpMillis: number("warm-up", values.quick ? 2 : 8) * 1000,
     streams: Math.ceil(number("streams", values.quick ? 2000 : 5000)),
     json: values.json,
     assert: values.assert,

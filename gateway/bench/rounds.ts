@@ -34,19 +34,31 @@ export type Round = ReadonlyMap<string, Throughput>;
 export interface RoundsOptions extends Omit<Run, "target"> {
   readonly entrants: readonly Entrant[];
   readonly rounds: number;
+  /** Of the first round, which does not count. */
+  readonly warmUpMillis: number;
   readonly progress: (round: number) => void;
 }
 
-/** One more round than asked for is run: the first only warms up. */
-export async function rounds({ entrants, rounds: wanted, progress, ...run }: RoundsOptions): Promise<readonly Round[]> {
+/**
+ * One more round than asked for is run: the first only warms up. It is long, because V8 goes on compiling for tens of
+ * thousands of requests, the longer the more code a contender has; a server that runs for weeks has that behind it.
+ */
+export async function rounds({
+  entrants,
+  rounds: wanted,
+  warmUpMillis,
+  progress,
+  ...run
+}: RoundsOptions): Promise<readonly Round[]> {
   const done: Round[] = [];
   for (let round = 0; round <= wanted; round++) {
     progress(round);
     const figures = new Map<string, Throughput>();
+    const millis = round === 0 ? warmUpMillis : run.millis;
     for (const { name, child, always } of rotated(entrants, round)) {
       if (!always) child.resume();
       try {
-        figures.set(name, await throughput({ ...run, target: child }));
+        figures.set(name, await throughput({ ...run, millis, target: child }));
       } catch (error) {
         throw new Error(`${name}, ${run.kind}: ${error instanceof Error ? error.message : error}`);
       }
