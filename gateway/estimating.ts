@@ -4,14 +4,19 @@ import { Estimate } from "./admission/allowance/estimate.ts";
 import type { ForwardOptions, Sending } from "./sending.ts";
 
 /** Figures are found out only when they are asked for: a caller without limits pays nothing for them. */
-export function estimateOf({ setting, fleet, identity, passage, taken }: Sending, options: ForwardOptions): Estimate {
+export function estimateOf(
+  { setting, fleet, identity, passage, taken, late }: Sending,
+  options: ForwardOptions,
+): Estimate {
   const { receiver, draft } = passage;
   const facts = taken.facts();
   return new Estimate({
     id: draft.opening.id,
     identity,
     operation: receiver.operation,
-    metered: receiver.metered,
+    // What it may state was used by a request before it.
+    metered: receiver.metered && late === undefined,
+    corrects: late?.provision,
     facts,
     json: taken.json,
     outputTokens: fleet.config.rateLimits.outputTokens,

@@ -6,6 +6,8 @@ import { heldBy } from "./admission/held-by.ts";
 import type { Asked } from "./admission/holder.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
+import { expectUse } from "./background/catching-up.ts";
+import { GoingOn } from "./background/going-on.ts";
 import type { Entry } from "./cache/entry.ts";
 import { lookUp } from "./cache/look-up.ts";
 import { replay } from "./cache/replay.ts";
@@ -56,6 +58,8 @@ export function forward(options: ForwardOptions): Forward {
       corsHeaders: setting.doors.corsHeaders(req.headers.origin),
       identity: anonymous,
       taken: nothingTaken,
+      reserved: undefined,
+      late: undefined,
     };
   };
 
@@ -137,12 +141,17 @@ export function forward(options: ForwardOptions): Forward {
     if (allowance === undefined) return;
     const reserved = allowance.reserve(hit === undefined ? estimateOf(sending, options) : replayOf(sending));
     if (reserved instanceof Promise) return lateReserve(sending, reserved);
-    sending.passage.limitHeaders = reserved.headers;
+    hold(sending, reserved);
   };
 
-  const lateReserve = async ({ passage }: Sending, reserved: Promise<Reservation>): Promise<void> => {
-    passage.limitHeaders = (await reserved).headers;
-    passage.goOn();
+  const lateReserve = async (sending: Sending, reserved: Promise<Reservation>): Promise<void> => {
+    hold(sending, await reserved);
+    sending.passage.goOn();
+  };
+
+  const hold = (sending: Sending, reserved: Reservation): void => {
+    sending.reserved = reserved;
+    sending.passage.limitHeaders = reserved.headers;
   };
 
   const lateHit = async ({ passage }: Sending, found: Promise<Entry | undefined>): Promise<Entry | undefined> => {
@@ -155,6 +164,7 @@ export function forward(options: ForwardOptions): Forward {
     const { passage, taken, setting, identity } = sending;
     passage.json = taken.json;
     const { receiver, req } = passage;
+    if (taken.facts().background === true) passage.background = new GoingOn(sending);
     if (setting.admission.listsKept(identity, receiver, req.method ?? "GET")) return listOwn(sending);
     if (receiver.operation !== "models" || req.method !== "GET") return send(sending);
     if (receiver.path === "/v1/models") return listModels(sending);
@@ -179,6 +189,8 @@ export function forward(options: ForwardOptions): Forward {
       sending.passage.facts = sending.taken.facts;
       const permitting = permit(sending);
       if (permitting !== undefined) await permitting;
+      const expected = expectUse(sending);
+      if (expected !== undefined) await expected;
       const found = lookUp(sending);
       const hit = found instanceof Promise ? await lateHit(sending, found) : found;
       const reserved = reserve(sending, hit);
@@ -191,6 +203,7 @@ export function forward(options: ForwardOptions): Forward {
     await sending.passage.over;
     // Of an upload there may be more to come, and nobody takes it any more.
     if (sending.taken.body instanceof Readable) sending.taken.body.destroy();
+    if (sending.late !== undefined) await sending.late.catchUp();
     if (sending.identity.auth === "passthrough") tellWhetherPassed(sending);
     sending.passage.record();
   };

@@ -1,27 +1,24 @@
 // The gateway as one thing: two listeners over one configuration, that can be reloaded, drained and stopped.
 import { traceSource } from "../instrumentation/index.ts";
-import { admission, type OpenAdmission } from "./admission/admission.ts";
 import { type OpenAllowance, settingsOf } from "./admission/allowance/open.ts";
-import { quotes } from "./admission/allowance/quotes.ts";
 import { type BoundIds, forgetfulIds } from "./admission/bound-ids.ts";
 import type { KeyRing } from "./admission/identify.ts";
 import type { Keys } from "./admission/keys/keys.ts";
 import { app } from "./app.ts";
+import { forgetfulUnfinished, type Unfinished } from "./background/unfinished.ts";
 import { ResponseCache } from "./cache/cache.ts";
-import { type ClientAddress, clientAddress } from "./caller.ts";
+import type { ClientAddress } from "./caller.ts";
 import type { Config } from "./config/config.ts";
-import { doors } from "./doors.ts";
-import { type Fleet, fleet } from "./fleet.ts";
 import { forward } from "./forward.ts";
 import { health } from "./health.ts";
 import { type HealthAnswer, ops } from "./ops.ts";
 import { realtime } from "./realtime/realtime.ts";
 import { breaker } from "./routing/breaker.ts";
 import { healthChecks } from "./routing/health-check.ts";
-import { latency } from "./routing/latency.ts";
 import { queues } from "./routing/queues.ts";
-import type { ForwardOptions, Setting } from "./sending.ts";
+import type { ForwardOptions } from "./sending.ts";
 import { type Listening, listen } from "./server.ts";
+import { settings } from "./settings.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { target } from "./target.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -41,6 +38,8 @@ export interface GatewayOptions {
   readonly managedKeys?: Keys;
   /** Whose ids are whose; kept in memory alone when absent. */
   readonly ids?: BoundIds;
+  /** Responses that are made in the background; kept in memory alone when absent. */
+  readonly unfinished?: Unfinished;
 }
 
 /** Nobody has one. */
@@ -60,11 +59,6 @@ export interface Gateway {
   abort(): void;
 }
 
-/** What a reload takes over some of. */
-interface OwnSetting extends Setting {
-  readonly admission: OpenAdmission;
-}
-
 /** Starts the gateway. Rejects with one plain sentence when it cannot listen. */
 export async function gateway({
   config,
@@ -75,6 +69,7 @@ export async function gateway({
   keys = noKeys,
   managedKeys,
   ids = forgetfulIds(),
+  unfinished = forgetfulUnfinished(),
 }: GatewayOptions): Promise<Gateway> {
   const { clock } = surroundings;
   const startedAt = clock.wall();
@@ -88,30 +83,7 @@ export async function gateway({
     troubled: (error) => telemetry.troubled("log", error),
   });
   const waiting = queues({ backends, now: clock.now, meterOf: telemetry.queueMeter });
-  const speeds = latency(clock.now);
-  const makeFleet = (next: Config, previous?: Fleet): Fleet =>
-    fleet({
-      config: next,
-      breaker: guard,
-      queues: waiting,
-      latency: speeds,
-      random: surroundings.random,
-      wall: clock.wall,
-      certificateSeen: telemetry.certificateSeen,
-      ...(previous && { previous }),
-    });
-  const makeSetting = (next: Config, previous?: OwnSetting): OwnSetting => {
-    const ready = makeFleet(next, previous?.fleet);
-    const { checks } = previous?.admission ?? {};
-    const shared = { config: next, fleet: ready, keys, ids, now: clock.wall };
-    return {
-      fleet: ready,
-      doors: doors(next),
-      admission: admission({ ...shared, ...(checks && { previous: checks }) }),
-      quotes: quotes(next.prices),
-      clientAddress: clientAddress(next.trustedProxies),
-    };
-  };
+  const makeSetting = settings({ breaker: guard, queues: waiting, telemetry, surroundings, keys, ids });
   let setting = makeSetting(config);
 
   telemetry.watchBackends(() =>
@@ -142,6 +114,7 @@ export async function gateway({
     setting: () => setting,
     allowance: allowance?.allowance,
     cache,
+    unfinished,
     pipeline: telemetry.pipeline,
     surroundings,
     traces: traceSource(surroundings.fillRandom),

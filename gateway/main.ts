@@ -7,6 +7,9 @@ import { copyIds } from "./admission/copy-ids.ts";
 import type { KeyEvent } from "./admission/keys/key-event.ts";
 import { type FollowedKeys, openKeys } from "./admission/keys/open.ts";
 import { mayHoldKeys } from "./admission/keys/sqlite-store.ts";
+import { Unfinished } from "./background/unfinished.ts";
+import { redisUnfinished } from "./background/unfinished-redis.ts";
+import { sqliteUnfinished } from "./background/unfinished-sqlite.ts";
 import { banner } from "./banner.ts";
 import { openDoor } from "./config/anonymous.ts";
 import { withDemo } from "./config/builtin.ts";
@@ -94,7 +97,10 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     if (shared === undefined) database.begin();
     else await copyIds(config.dataDir, shared, warn);
     const ids = shared ? redisIds({ redis: shared, failed }) : lateIds({ database, now: clock.wall, failed });
-    running = await gateway({ config, telemetry, surroundings, version, allowance, keys, managedKeys: keys, ids });
+    const store = shared ? redisUnfinished(shared) : sqliteUnfinished({ database, now: clock.wall });
+    const unfinished = new Unfinished({ store, failed });
+    const admitting = { allowance, keys, managedKeys: keys, ids, unfinished };
+    running = await gateway({ config, telemetry, surroundings, version, ...admitting });
   } catch (error) {
     complain(error);
     callers?.close();

@@ -14,6 +14,11 @@ export interface Replayed {
   readonly saved: CacheSaved;
 }
 
+/** Told of a response that is not finished with its answer. */
+export interface Background {
+  goesOn(id: string): void;
+}
+
 /** What is under way for a request, and can be ended from outside. */
 export interface Running {
   /** The client left before its answer was complete. */
@@ -42,7 +47,8 @@ export class Passage {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly draft: ExchangeDraft;
-  readonly receiver: Receiver;
+  /** Another one, once it is known what its answer will tell. */
+  receiver: Receiver;
   readonly #now: () => number;
   readonly #pipeline: Pipeline;
   readonly #recorded: (passage: Passage) => void;
@@ -56,6 +62,10 @@ export class Passage {
   limitHeaders: readonly string[] = noHeaders;
   running: Running | undefined = undefined;
   #witness: Witness | undefined = undefined;
+  /** Of a response that is made in the background. */
+  background: Background | undefined = undefined;
+  /** The response of earlier whose usage this answer states. */
+  caughtUp: string | undefined = undefined;
   /** What the cache knows of the answer that it gave. */
   replayed: Replayed | undefined = undefined;
   /** How it ends once the client has its answer's last byte. */
@@ -155,12 +165,15 @@ export class Passage {
     learn(draft, facts);
     const media = facts.media || answer?.media ? { ...facts.media, ...answer?.media } : undefined;
     const { served, saved } = this.replayed ?? {};
+    const { unfinished } = answer ?? {};
+    const responseId = unfinished ?? this.caughtUp;
     const findings: Findings = {
       ...(served !== undefined && { served }),
       ...(saved && { cacheSaved: saved }),
       ...(answer?.model !== undefined && { served: answer.model }),
       ...this.#usage(answer),
       ...(media !== undefined && { media }),
+      ...(responseId !== undefined && { responseId }),
     };
     const outcome = reviewed(draft.outcome, answer, draft.streamed);
     const attempt = draft.attempts.at(-1);
@@ -170,6 +183,7 @@ export class Passage {
     }
     const exchange = draft.seal(findings, outcome);
     this.#witness?.over(exchange);
+    if (unfinished !== undefined) this.background?.goesOn(unfinished);
     return exchange;
   }
 
@@ -177,6 +191,8 @@ export class Passage {
   #usage(answer: AnswerFacts | undefined): Pick<Findings, "tokens" | "usageSource"> {
     if (answer === undefined || !this.receiver.metered) return {};
     if (answer.tokens) return { tokens: answer.tokens, usageSource: "provider" };
+    // Neither nothing nor an estimate of the question alone: it is still to be stated.
+    if (answer.unfinished !== undefined) return { usageSource: "missing" };
     const { status } = this.draft.attempts.at(-1) ?? {};
     if (status === undefined || status >= 400) return {};
     const input = this.json && this.receiver.estimateInput?.(JSON.parse(this.json.toString("utf8")));

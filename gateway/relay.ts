@@ -16,7 +16,7 @@ import type { Sending } from "./sending.ts";
 import { decoder, isReadable, SpentTap, type Tap, tap } from "./tap.ts";
 import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
-import { leavesBehind } from "./withholding.ts";
+import { leavesBehind, mayFail } from "./withholding.ts";
 
 export interface Try {
   readonly target: Target;
@@ -61,13 +61,6 @@ export function tryOnce(sending: Sending, one: Try): Relay {
   );
   return relay;
 }
-
-/** Whether an answer of success can still turn out to be none; a sound's first byte is content, and goes out at once. */
-const mayFail = ({ status, contentType, contentEncoding }: ReceivedHead): boolean =>
-  status < 300 &&
-  (contentEncoding === undefined || contentEncoding === "identity") &&
-  !contentType.startsWith("audio/") &&
-  contentType !== "application/octet-stream";
 
 /**
  * Stands between an attempt and the answer to the client. A class, as its methods are called for every answer: function
@@ -157,7 +150,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       decode: filter && decoder(contentEncoding ?? ""),
       witness,
       stallSeconds: this.#sending.fleet.config.limits.stallSeconds,
-      withheld: spare === "always" && passage.tap !== undefined && mayFail(received),
+      withheld: spare === "always" && this.#isTry && mayFail(received),
     });
     // The client left while the backend was thinking, and the answer is read all the same.
     if (passage.left) this.#hush();
@@ -223,6 +216,11 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
 
   #hush(): void {
     this.answer?.deafen(this.#sending.fleet.config.limits.drainBytes);
+  }
+
+  /** Its content is an answer of success, or is none; what is said of a response of earlier is neither. */
+  get #isTry(): boolean {
+    return this.#sending.passage.tap !== undefined && this.#sending.late === undefined;
   }
 
   #note(failure: FailureKind): void {

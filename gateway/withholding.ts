@@ -1,10 +1,18 @@
 // The beginning of an answer that is kept from the client until it proves to be one, and what is left of one that did not.
 import type { ExchangeDraft } from "../instrumentation/index.ts";
+import type { ReceivedHead } from "./received-head.ts";
 import { SpentTap, type Tap } from "./tap.ts";
 
 /** An answer that is longer than this without a token in it is sent as it is. */
 const mostBytes = 64 * 1024;
 const empty = Buffer.alloc(0);
+
+/** Whether an answer of success can still turn out to be none; a sound's first byte is content, and goes out at once. */
+export const mayFail = ({ status, contentType, contentEncoding }: ReceivedHead): boolean =>
+  status < 300 &&
+  (contentEncoding === undefined || contentEncoding === "identity") &&
+  !contentType.startsWith("audio/") &&
+  contentType !== "application/octet-stream";
 
 export class Withholding {
   readonly #kept: Buffer[] = [];

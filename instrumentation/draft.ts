@@ -5,17 +5,15 @@ import type {
   AttemptResult,
   Caller,
   Exchange,
-  FailureReason,
   Media,
   Operation,
-  Outcome,
   Phases,
   Purpose,
-  RefusalReason,
   ServiceType,
   Tokens,
   Trace,
 } from "./exchange.ts";
+import type { FailureReason, Outcome, RefusalReason } from "./outcome.ts";
 
 export type Phase = keyof Phases;
 
@@ -62,6 +60,7 @@ export interface Findings {
   readonly usageSource?: "provider" | "estimated" | "missing";
   readonly media?: Media;
   readonly cacheSaved?: CacheSaved;
+  readonly responseId?: string;
 }
 
 /**
@@ -135,7 +134,7 @@ export class ExchangeDraft {
   seal(findings: Findings, outcome: Outcome = this.outcome): Exchange {
     const { opening } = this;
     const start = opening.startedAt;
-    const { served, tokens, usageSource, media, cacheSaved } = findings;
+    const { served, tokens, usageSource, media, cacheSaved, responseId } = findings;
     const model: Writable<Exchange["model"]> = {};
     if (this.requestedModel !== undefined) model.requested = this.requestedModel;
     if (served !== undefined) model.served = served;
@@ -172,6 +171,7 @@ export class ExchangeDraft {
       exchange.firstTokenSeconds = (Math.min(this.firstTokenAt, this.#closedAt) - start) / 1000;
     if (media !== undefined) exchange.media = Object.freeze(media);
     if (cacheSaved !== undefined) exchange.cacheSaved = Object.freeze(cacheSaved);
+    if (responseId !== undefined) exchange.responseId = responseId;
     return Object.freeze(exchange);
   }
 }

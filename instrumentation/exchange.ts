@@ -1,5 +1,6 @@
 // The Exchange: the one record that a proxied request becomes, and the union it shares with tracked events.
 import type { CacheSaved } from "./cache-saved.ts";
+import type { FailureReason, Outcome, RefusalReason } from "./outcome.ts";
 
 /** What the client asked the gateway to do; one word per OpenAI endpoint family. */
 export type Operation =
@@ -31,51 +32,6 @@ export type ServiceType =
   | "embeddings"
   | "moderation"
   | "other";
-
-/** Why a request was refused: the request's own fault, or a limit of ours. */
-export type RefusalReason =
-  | "auth"
-  | "invalid"
-  | "too_large"
-  | "rate_limited"
-  | "budget"
-  | "no_route"
-  | "queue_full"
-  | "queue_timeout"
-  | "shutting_down"
-  | "upstream_rejected";
-
-/** Why a request failed: the fault of our side, gateway or backend. */
-export type FailureReason =
-  | "upstream_status"
-  | "upstream_auth"
-  | "upstream_limited"
-  | "no_backend_up"
-  | "unreachable"
-  | "timeout"
-  | "broken_stream"
-  | "internal";
-
-export type Severity = "warning" | "error" | "critical";
-
-/** How an exchange ended. `status` is the HTTP status that the client saw, or 499 where it left. */
-export type Outcome =
-  | { readonly kind: "completed"; readonly status: number; readonly finish: string }
-  | {
-      readonly kind: "refused";
-      readonly status: number;
-      readonly reason: RefusalReason;
-      readonly severity: Severity;
-      readonly message?: string;
-    }
-  | {
-      readonly kind: "failed";
-      readonly status: number;
-      readonly reason: FailureReason;
-      readonly severity: Severity;
-      readonly message?: string;
-    }
-  | { readonly kind: "abandoned"; readonly status: 499 };
 
 /** Token counts as the provider states them. `input` includes cached, `output` includes reasoning. */
 export interface Tokens {
@@ -215,6 +171,11 @@ export interface Exchange {
   readonly usageSource?: "provider" | "estimated" | "missing";
   readonly media?: Media;
   readonly cost?: Cost;
+  /**
+   * Of a response on which its backend worked on after this exchange, whose usage is then `missing`; and of the later
+   * exchange in which that usage was stated, which has it.
+   */
+  readonly responseId?: string;
   readonly outcome: Outcome;
   readonly trace: Trace;
   /** Set by the `bound` processor: the caller-controlled values, safe as metric labels. */

@@ -12,6 +12,7 @@ export * from "./log-output.ts";
 export * from "./logger.ts";
 export * from "./losses.ts";
 export { otlpSettings } from "./otlp.ts";
+export type * from "./outcome.ts";
 export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./processors/bound.ts";

@@ -23,6 +23,8 @@ export interface Dialect {
   readonly text?: (value: unknown) => string;
   /** What is kept of an answer or event that is too big to be parsed whole; `read` and `isToken` take the rest as absent. */
   readonly wanted: Wanted;
+  /** One of these stands in an event at the beginning of a stream that tells of something unfinished; none ever does when absent. */
+  readonly unfinishedMarks?: readonly string[];
   /** An event without these bytes carries no token: saves parsing it. */
   readonly tokenMark?: string;
   /** Every event counts (sizes are summed up); else only the last few are read, where usage and finish stand. */
@@ -31,12 +33,13 @@ export interface Dialect {
 
 /** The facts in a reading. An estimate of 0 is none. */
 export function factsOf(reading: Reading, ended: boolean, estimatedOutput = 0): AnswerFacts {
-  const { model, tokens, media, finish, error } = reading;
+  const { model, tokens, media, finish, unfinished, error } = reading;
   const facts: { -readonly [Key in keyof AnswerFacts]: AnswerFacts[Key] } = { ended };
   if (model !== undefined) facts.model = model;
   if (tokens !== undefined) facts.tokens = tokens;
   if (media !== undefined) facts.media = media;
   if (finish !== undefined) facts.finish = finish;
+  if (unfinished !== undefined && reading.over !== true) facts.unfinished = unfinished;
   if (error !== undefined) facts.error = error;
   if (estimatedOutput > 0) facts.estimatedOutput = estimatedOutput;
   return facts;

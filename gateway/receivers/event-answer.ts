@@ -62,7 +62,10 @@ export class EventAnswer implements AnswerReader, EventSink {
       eachEvent(bytes, (event) => this.#take(parsed(event)));
       return;
     }
-    if (!this.sawToken) this.#lookForTokens(bytes);
+    if (!this.sawToken) {
+      this.#lookForUnfinished(bytes);
+      this.#lookForTokens(bytes);
+    }
     this.#look(bytes);
     this.#tail.keep(bytes);
   }
@@ -116,6 +119,18 @@ export class EventAnswer implements AnswerReader, EventSink {
     if (tokenMark !== undefined && event.indexOf(tokenMark) === -1) return false;
     this.sawToken = isToken(parsed(event).value);
     return this.sawToken;
+  }
+
+  /** At the beginning alone, of which nothing may be left among the last events. */
+  #lookForUnfinished(events: Buffer): void {
+    const { unfinishedMarks } = this.#dialect;
+    if (unfinishedMarks === undefined || this.#found.unfinished !== undefined) return;
+    if (!unfinishedMarks.some((mark) => events.includes(mark))) return;
+    eachEvent(events, (event) => {
+      const { unfinished } = reading(this.#dialect, parsed(event));
+      if (unfinished !== undefined) this.#found = { ...this.#found, unfinished };
+      return unfinished !== undefined;
+    });
   }
 
   #lookForError(event: Buffer): undefined {

@@ -18,6 +18,8 @@ export interface RequestFacts {
   readonly maxOutputTokens?: number;
   /** How many choices are made for it, where that is more than one. */
   readonly choices?: number;
+  /** The response is to be made whether anybody waits for it or not. */
+  readonly background?: boolean;
   /** Whether a streamed request already asks for usage; `undefined` where asking makes no sense. */
   readonly asksForUsage?: boolean;
 }
@@ -30,6 +32,8 @@ export interface AnswerFacts {
   readonly media?: Media;
   /** `stop`, `length`, `tool_calls`… for chat; the response's status for Responses. */
   readonly finish?: string;
+  /** Id of a response on which the backend works on after this answer: what it uses is stated in a later one. */
+  readonly unfinished?: string;
   /** An error object in the answer: an HTTP error body, an SSE error event, a failed response. */
   readonly error?: { readonly message?: string; readonly type?: string; readonly code?: string };
   /** False for a stream that ended without its own end mark (`[DONE]`, a finish reason, `response.completed`…). */

@@ -4,15 +4,19 @@ import type { Dialect, Draft, Reading } from "./dialect.ts";
 import { textsOf, tokensOfTexts } from "./estimate.ts";
 import { errorIn } from "./failure.ts";
 import { type JsonObject, listIn, objectIn, textIn } from "./json.ts";
-import type { Receiver } from "./receiver.ts";
+import type { AnswerFacts, AnswerHead, AnswerReader, Receiver, RequestFacts } from "./receiver.ts";
 import { commonFacts, mcpServersIn } from "./request.ts";
 import { tokensIn } from "./tokens.ts";
 
 /** Events that end a stream; each carries the whole response. */
 const endings = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
 
+/** What is begun, and goes on in the background. */
+const going = new Set(["queued", "in_progress"]);
+
 function readResponse(response: JsonObject, over: boolean): Reading {
   const model = textIn(response.model);
+  const id = textIn(response.id);
   const tokens = tokensIn(response.usage);
   const finish = over ? textIn(response.status) : undefined;
   const error = errorIn(response);
@@ -21,7 +25,10 @@ function readResponse(response: JsonObject, over: boolean): Reading {
   if (tokens !== undefined) reading.tokens = tokens;
   if (finish !== undefined) reading.finish = finish;
   if (error !== undefined) reading.error = error;
-  if (over) reading.over = over;
+  // A stream that is followed says so of every response at first.
+  const goesOn = going.has(textIn(response.status) ?? "") && (over || response.background === true);
+  if (goesOn && id !== undefined) reading.unfinished = id;
+  else if (over) reading.over = over;
   return reading;
 }
 
@@ -59,12 +66,15 @@ const dialect: Dialect = {
   },
   text,
   tokenMark: '.delta"',
+  unfinishedMarks: ['"background":true', '"background": true'],
   wanted: {
     type: "value",
     delta: "length",
     message: "value",
     code: "value",
-    response: { model: "value", status: "value", usage: "value", error: "value" },
+    response: { id: "value", background: "value", model: "value", status: "value", usage: "value", error: "value" },
+    id: "value",
+    background: "value",
     model: "value",
     status: "value",
     usage: "value",
@@ -87,6 +97,7 @@ const receiver = (path: string): Receiver => ({
     if (Array.isArray(input)) facts.messageCount = input.length;
     else if (typeof input === "string") facts.messageCount = 1;
     const mcpServers = mcpServersIn(request?.tools);
+    if (request?.background === true) facts.background = true;
     if (mcpServers.length > 0) facts.mcpServers = mcpServers;
     return facts;
   },
@@ -110,5 +121,34 @@ const counting: Receiver = {
   metered: false,
   readAnswer: plainReader,
 };
+
+/**
+ * The receiver of an answer that tells of a response which was made earlier, and of its use: only that is read, and only
+ * where it is final. What became of the response is no news of this request.
+ */
+export const catchingUp = (stored: Receiver): Receiver => ({
+  ...stored,
+  metered: true,
+  readAnswer: (head, request) => (head.status < 400 ? new LateUse(head, request) : stored.readAnswer(head, request)),
+});
+
+class LateUse implements AnswerReader {
+  readonly sawToken = false;
+  readonly #reader: AnswerReader;
+
+  constructor(head: AnswerHead, request: RequestFacts) {
+    this.#reader = answerReader(dialect, head, request);
+  }
+
+  read(chunk: Buffer): void {
+    this.#reader.read(chunk);
+  }
+
+  finish(): AnswerFacts {
+    const { model, tokens, unfinished } = this.#reader.finish();
+    if (tokens === undefined || unfinished !== undefined) return { ended: true };
+    return model === undefined ? { ended: true, tokens } : { ended: true, tokens, model };
+  }
+}
 
 export const responses: readonly Receiver[] = [receiver("/v1/responses"), receiver("/v1/responses/compact"), counting];

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { sampleExchange } from "../../instrumentation/testing/exchange.ts";
 import { type Allowance, allowance, type Reservation } from "../admission/allowance/allowance.ts";
-import { type RedisLedger, redisLedger, type SharingTrouble } from "../admission/allowance/redis-ledger.ts";
+import { type RedisLedger, redisLedger } from "../admission/allowance/redis-ledger.ts";
+import type { SharingTrouble } from "../admission/allowance/sharing-watch.ts";
 import type { BudgetSettings, Identity, LimitSettings } from "../admission/identity.ts";
 import { type Redis, redis } from "../state/redis.ts";
 

@@ -1,6 +1,7 @@
 // The log exporter: one line of JSON for each exchange, flat and with stable names.
-import type { Outcome } from "../exchange.ts";
+
 import type { LogOutput } from "../log-output.ts";
+import type { Outcome } from "../outcome.ts";
 import type { Exporter } from "../pipeline.ts";
 import type { LogLevel, LogSettings } from "../settings.ts";
 import { line } from "./log/line.ts";

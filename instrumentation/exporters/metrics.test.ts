@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { LabelsOf, MetricName } from "../catalogue.ts";
-import type { Exchange, Labels, Outcome } from "../exchange.ts";
+import type { Exchange, Labels } from "../exchange.ts";
+import type { Outcome } from "../outcome.ts";
 import { type Registry, registry } from "../registry.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../testing/exchange.ts";
 import { countedTroubles, metrics } from "./metrics.ts";

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Exchange, FailureReason } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
 import type { LossReason } from "../losses.ts";
+import type { FailureReason } from "../outcome.ts";
 import { failedExchange, sampleAttempt, sampleExchange } from "../testing/exchange.ts";
 import { sentry } from "./sentry.ts";
 

@@ -1,7 +1,8 @@
 // The Sentry exporter: tells an operator's Sentry of failures, grouped, bounded and without secrets.
 import type { Event as SentryEvent } from "@sentry/core";
-import { answeringAttempt, type Exchange, type FailureReason } from "../exchange.ts";
+import { answeringAttempt, type Exchange } from "../exchange.ts";
 import type { LossReport } from "../losses.ts";
+import type { FailureReason } from "../outcome.ts";
 import type { Exporter } from "../pipeline.ts";
 import { scrubMessage } from "../scrub.ts";
 import type { SentrySettings } from "../settings.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CacheSaved } from "../cache-saved.ts";
-import type { Exchange, Outcome, UsageRecord } from "../exchange.ts";
+import type { Exchange, UsageRecord } from "../exchange.ts";
+import type { Outcome } from "../outcome.ts";
 import type { SpanData } from "../span.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../testing/exchange.ts";
 import { spans } from "./spans.ts";

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
-import type { Exchange, Outcome } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Outcome } from "../outcome.ts";
 import { sampleExchange } from "../testing/exchange.ts";
 import { bound } from "./bound.ts";
 

@@ -442,11 +442,17 @@ test("hostile model names are priced like any other and are not kept past the bo
 });
 
 test("what is no model call, and what is no exchange, passes as it is", () => {
-  const stored = exchangeOf({ operation: "stored_response", tokens: { input: 5, output: 5 } });
+  const { tokens: _, ...stored } = exchangeOf({ operation: "stored_response" });
   const tracked = { kind: "tracked", id: "t", openedAt: 0, service: "bot" } as const;
   const priced = price({ rules: [rule({ free: true })] });
   expect(priced(stored)).toBe(stored);
   expect(priced(tracked)).toBe(tracked);
+});
+
+test("a stored response costs what it has used where it is read with its usage, i.e. for the first time", () => {
+  const stored = exchangeOf({ operation: "stored_response", tokens: { input: 5, output: 5 } });
+  const priced = price({ rules: [rule({ inputPerMillion: 1, outputPerMillion: 2 })] });
+  expect(priced(stored)).toMatchObject({ cost: { nanoUsd: 15_000 } });
 });
 
 test("the record given is not changed, and the one returned is frozen", () => {

@@ -21,7 +21,7 @@ interface Price {
   at(unixMillis: number): Tariff;
 }
 
-/** What costs money. Reading a stored response is not here: its usage was paid for when it was made. */
+/** What costs money. Reading a stored response does where it brings usage along: else that was charged for when it was made. */
 const costing: ReadonlySet<Operation> = new Set([
   "chat",
   "completion",
@@ -55,7 +55,8 @@ export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
   const priceOf = resolutions(remembered, (names) => resolve(ready, names));
 
   const costOf = (exchange: Exchange): Cost | undefined => {
-    if (!costing.has(exchange.operation)) return undefined;
+    const { operation, tokens } = exchange;
+    if (!costing.has(operation) && !(operation === "stored_response" && tokens !== undefined)) return undefined;
     if (exchange.cache === "hit") return cached;
     const attempt = answeringAttempt(exchange);
     if (attempt === undefined || !answered(exchange, attempt)) return undefined;

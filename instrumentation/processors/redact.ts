@@ -1,5 +1,6 @@
 // The redact processor: takes whatever looks like a secret out of a record's free text, before any exporter sees it.
-import type { Attempt, Caller, Exchange, Labels, Media, Outcome, Purpose, Trace, UsageRecord } from "../exchange.ts";
+import type { Attempt, Caller, Exchange, Labels, Media, Purpose, Trace, UsageRecord } from "../exchange.ts";
+import type { Outcome } from "../outcome.ts";
 import type { Processor } from "../pipeline.ts";
 import { redacted, scrub, scrubMessage, scrubName } from "../scrub.ts";
 import { remembering } from "./redact/remembering.ts";

@@ -5,6 +5,7 @@ import type { Identity } from "../identity.ts";
 import type { Ledger, Taken } from "./ledger.ts";
 import { OpenReservations } from "./open-reservations.ts";
 import { type Plan, plans } from "./plans.ts";
+import type { Provision } from "./provision.ts";
 import { refusal } from "./refusal.ts";
 import { type Reservation, Reserved, type ReservedBy, unlimited } from "./reservation.ts";
 import type { Amounts, Rule } from "./rule.ts";
@@ -25,6 +26,8 @@ export interface Ask {
   readonly estimatedNanoUsd: number | undefined;
   /** Open for as long as both ends like: it is sure to be settled, and never taken for lost. */
   readonly lasting?: boolean;
+  /** What was counted for a response of which this request may learn what it really used. */
+  readonly corrects?: Provision;
 }
 
 export interface Allowance {
@@ -99,7 +102,7 @@ class Reservations implements Allowance, ReservedBy {
   reserve(ask: Ask): Reservation | Promise<Reservation> {
     const { identity, model } = ask;
     const plan = this.#plans.planOf(identity, model);
-    if (plan.rules.length === 0) return unlimited;
+    if (plan.rules.length === 0 && ask.corrects === undefined) return unlimited;
     const amounts = amountsOf(ask, plan);
     const taken = this.ledger.take(plan.rules, amounts);
     return taken instanceof Promise

@@ -1,7 +1,7 @@
 // The counters that stand in this process's memory, one for each rule that someone used lately.
 import { streamWaitMillis } from "./ledger.ts";
 import { periodEnd } from "./period.ts";
-import type { Rule } from "./rule.ts";
+import type { Counting } from "./rule.ts";
 import { SlidingMinute } from "./window.ts";
 
 /** What a rule's counter does, whatever it counts. Times are Unix milliseconds. */
@@ -54,7 +54,7 @@ export class PeriodCounter implements Counter {
   #written = 0;
   #held = 0;
 
-  constructor({ id, period }: Rule, start: number) {
+  constructor({ id, period }: Counting, start: number) {
     this.id = id;
     this.start = start;
     this.end = period === "minute" || period === "now" ? Number.POSITIVE_INFINITY : periodEnd(period, start);

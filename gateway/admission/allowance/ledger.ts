@@ -1,5 +1,5 @@
 // The ledger: counts what requests take of their rules, all or nothing, whoever else counts at the same time.
-import type { Amounts, Rule } from "./rule.ts";
+import type { Amounts, Counting, Rule } from "./rule.ts";
 
 /** What one request took, until it is settled or given back. Ledgers read their own kind only. */
 export interface Holding {
@@ -27,8 +27,11 @@ export interface Ledger {
   settle(holding: Holding, real: Amounts): void;
   /** Takes back everything, the request's own count too. Once, in place of `settle`. */
   release(holding: Holding): void;
-  /** Counts tokens and money that were used already, room or no room; what cannot be told now is told later. Never fails. */
-  add(rules: readonly Rule[], used: Amounts): void;
+  /**
+   * Counts tokens and money that were used already, room or no room; what cannot be told now is told later. Less than
+   * nothing is given back, which no minute takes. Never fails.
+   */
+  add(rules: readonly Counting[], used: Amounts): void;
   /** What is used of each rule now, reservations among it. Rejects where it cannot be known. */
   used(rules: readonly Rule[]): readonly number[] | Promise<readonly number[]>;
   /** Writes down what is to outlive the process. */

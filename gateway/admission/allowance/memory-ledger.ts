@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Counter, MinuteCounter, OpenCounter, PeriodCounter } from "./counters.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { periodStart } from "./period.ts";
-import { type Amounts, amountOf, type Rule } from "./rule.ts";
+import { type Amounts, amountOf, type Counting, type Rule } from "./rule.ts";
 import type { SpendingStore } from "./spending.ts";
 
 export interface MemoryLedgerOptions {
@@ -100,7 +100,7 @@ class MemoryLedger implements Ledger {
     }
   }
 
-  add(rules: readonly Rule[], used: Amounts): void {
+  add(rules: readonly Counting[], used: Amounts): void {
     const now = this.#wall();
     for (const rule of rules) {
       if (rule.counted === "requests" || rule.counted === "streams") continue;
@@ -126,7 +126,7 @@ class MemoryLedger implements Ledger {
     clearTimeout(this.#writing);
   }
 
-  #counter(rule: Rule, now: number): Counter {
+  #counter(rule: Counting, now: number): Counter {
     const found = this.#counters.get(rule.id);
     const counter =
       found === undefined || (found instanceof PeriodCounter && now >= found.end) ? newCounter(rule, now) : found;
@@ -175,7 +175,7 @@ class MemoryLedger implements Ledger {
   }
 }
 
-function newCounter(rule: Rule, now: number): Counter {
+function newCounter(rule: Counting, now: number): Counter {
   if (rule.period === "minute") return new MinuteCounter();
   if (rule.period === "now") return new OpenCounter();
   return new PeriodCounter(rule, periodStart(rule.period, now));

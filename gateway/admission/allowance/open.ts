@@ -3,7 +3,8 @@ import type { Config } from "../../config/config.ts";
 import { redis } from "../../state/redis.ts";
 import { type Allowance, allowance } from "./allowance.ts";
 import { memoryLedger } from "./memory-ledger.ts";
-import { type RedisLedgerWatch, redisLedger } from "./redis-ledger.ts";
+import { redisLedger } from "./redis-ledger.ts";
+import type { RedisLedgerWatch } from "./sharing-watch.ts";
 import type { SpendingStore } from "./spending.ts";
 
 export type AllowanceConfig = Pick<Config, "rateLimits" | "budgets" | "redis">;

@@ -23,16 +23,21 @@ export function realUse(exchange: Exchange, reserved: Amounts): Amounts {
   return { tokens, nanoUsd };
 }
 
-function ofAnswer({ tokens, cost, cache, attempts, operation, usageSource }: Exchange, reserved: Amounts): Amounts {
+function ofAnswer(exchange: Exchange, reserved: Amounts): Amounts {
+  const { tokens, cache, attempts, operation, usageSource } = exchange;
   if (cache === "hit") return none;
+  // What a stored response has used is its maker's: see `correct`.
+  if (operation === "stored_response") return none;
   // A session in which no response began.
   if (operation === "realtime" && usageSource === undefined) return none;
-  const unknown = tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none;
-  return {
-    tokens: tokens === undefined ? unknown.tokens : counted(tokens.input, tokens.output),
-    nanoUsd: cost !== undefined && "nanoUsd" in cost ? cost.nanoUsd : unknown.nanoUsd,
-  };
+  return statedUse(exchange, tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none);
 }
+
+/** What an exchange says was used; in the place of what it does not say, what is `unknown`. */
+export const statedUse = ({ tokens, cost }: Pick<Exchange, "tokens" | "cost">, unknown: Amounts): Amounts => ({
+  tokens: tokens === undefined ? unknown.tokens : counted(tokens.input, tokens.output),
+  nanoUsd: cost !== undefined && "nanoUsd" in cost ? cost.nanoUsd : unknown.nanoUsd,
+});
 
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 

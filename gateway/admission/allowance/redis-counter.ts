@@ -4,23 +4,23 @@ import { streamWaitMillis, type Taken } from "./ledger.ts";
 import { periodEnd, periodStart } from "./period.ts";
 import { counterKey, look } from "./redis-scripts.ts";
 import type { Sort } from "./redis-settlements.ts";
-import type { Rule } from "./rule.ts";
+import type { Counting, Rule } from "./rule.ts";
 
 /** What is settled in a period that is over. */
 const graceMillis = 2 * 86_400_000;
 const openMillis = 7 * 86_400_000;
 
-export function sortOf({ period }: Rule): Sort {
+export function sortOf({ period }: Counting): Sort {
   if (period === "minute") return "minute";
   return period === "now" ? "open" : "period";
 }
 
-export function keyOf({ id, period }: Rule, now: number): string {
+export function keyOf({ id, period }: Counting, now: number): string {
   return counterKey(period === "minute" || period === "now" ? id : `${id}:${periodStart(period, now)}`);
 }
 
 /** Milliseconds for which a counter is kept after its last use; 0 for good. */
-export function ttlOf({ period }: Rule, now: number): number {
+export function ttlOf({ period }: Counting, now: number): number {
   if (period === "total") return 0;
   if (period === "minute" || period === "now") return openMillis;
   return Math.ceil(periodEnd(period, periodStart(period, now)) - now) + graceMillis;

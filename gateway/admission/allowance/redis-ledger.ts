@@ -6,7 +6,8 @@ import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { keyOf, refusedBy, sortOf, ttlOf, usedOf } from "./redis-counter.ts";
 import { beat, greet, take } from "./redis-scripts.ts";
 import { Settlements } from "./redis-settlements.ts";
-import { type Amounts, amountOf, type Rule } from "./rule.ts";
+import { type Amounts, amountOf, type Counting, type Rule } from "./rule.ts";
+import type { RedisLedgerWatch, SharingTrouble } from "./sharing-watch.ts";
 
 export interface RedisLedgerOptions {
   readonly redis: Redis;
@@ -21,16 +22,6 @@ export interface RedisLedgerOptions {
   readonly deadMillis?: number;
 }
 
-/** Told of what went on without Redis; must not throw. */
-export interface RedisLedgerWatch {
-  troubled(effect: SharingTrouble, error: unknown): void;
-  /** There is a connection again, or at last. */
-  connected?(): void;
-}
-
-/** What came of a failure: a request passed uncounted for now, or was refused; a count is sent again; or the connection broke. */
-export type SharingTrouble = "allowed" | "refused" | "delayed" | "disconnected";
-
 export interface RedisLedger extends Ledger {
   /** Counts are shared now. */
   readonly up: boolean;
@@ -40,13 +31,17 @@ export interface RedisLedger extends Ledger {
 
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 
-interface Held extends Holding, Listed {
+interface Counted<One extends Counting> {
+  readonly rules: readonly One[];
+  readonly amounts: Amounts;
   readonly keys: readonly string[];
   /** Redis' time at which it was taken, ms; `undefined` where it was taken without Redis. */
   readonly takenAt: number | undefined;
   /** Under whose name Redis holds it. */
   holder: string | undefined;
 }
+
+interface Held extends Counted<Rule>, Holding, Listed {}
 
 class SharedLedger implements RedisLedger {
   readonly #redis: Redis;
@@ -131,37 +126,40 @@ class SharedLedger implements RedisLedger {
       throw new GatewayError("limits_away");
     }
     this.#troubled("allowed", error);
-    const holding = this.#untaken(rules, amounts);
+    const holding: Held = { ...this.#untaken(rules, amounts), place: -1 };
     this.#open.add(holding);
     return { holding, used: [] };
   }
 
   /** What Redis knows nothing of yet. */
-  #untaken(rules: readonly Rule[], amounts: Amounts): Held {
+  #untaken<One extends Counting>(rules: readonly One[], amounts: Amounts): Counted<One> {
     const now = this.#serverNow();
     const keys = rules.map((rule) => keyOf(rule, now));
-    return { rules, amounts, keys, takenAt: undefined, holder: undefined, place: -1 };
+    return { rules, amounts, keys, takenAt: undefined, holder: undefined };
   }
 
-  add(rules: readonly Rule[], used: Amounts): void {
+  add(rules: readonly Counting[], used: Amounts): void {
     this.#end(this.#untaken(rules, none), used, 0);
   }
 
   settle(holding: Holding, real: Amounts): void {
-    this.#end(holding as Held, real, 1);
+    this.#over(holding as Held, real, 1);
   }
 
   release(holding: Holding): void {
-    this.#end(holding as Held, none, 0);
+    this.#over(holding as Held, none, 0);
   }
 
-  #end(holding: Held, real: Amounts, requests: number): void {
-    const { rules, amounts, keys, takenAt, holder } = holding;
-    this.#open.delete(holding);
+  #over(held: Held, real: Amounts, requests: number): void {
+    this.#open.delete(held);
+    this.#end(held, real, requests);
+  }
+
+  #end({ rules, amounts, keys, takenAt, holder }: Counted<Counting>, real: Amounts, requests: number): void {
     const now = this.#serverNow();
     const isHeld = holder !== undefined && holder === this.#holder;
     for (let at = 0; at < rules.length; at++) {
-      const rule = rules[at] as Rule;
+      const rule = rules[at] as Counting;
       const key = keys[at] as string;
       const sort = sortOf(rule);
       const held = amountOf(rule, amounts);

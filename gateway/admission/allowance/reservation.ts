@@ -1,9 +1,11 @@
 // One request's reservation: counted once, in steps or at its end, whatever becomes of the ledger meanwhile.
 import type { Exchange } from "../../../instrumentation/index.ts";
 import { GatewayError } from "../../errors.ts";
+import type { Ask } from "./allowance.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
+import { correct, type Provision } from "./provision.ts";
 import { rateHeaders } from "./rate-headers.ts";
-import { neverSent, realUse } from "./real-use.ts";
+import { neverSent, realUse, statedUse } from "./real-use.ts";
 import { refusal } from "./refusal.ts";
 import type { Amounts, Rule } from "./rule.ts";
 
@@ -16,6 +18,8 @@ export interface Reservation {
    * what it cost, or limits_away; what was used is counted all the same, once, however it ends.
    */
   charge(used: Used): void | Promise<void>;
+  /** What is counted for it while its real usage is not known; absent where nothing is. */
+  readonly provision: Provision | undefined;
   /** Puts real usage in the place of the estimate. The exporter does this by itself; a second call does nothing. */
   settle(exchange: Exchange): void;
   /** The request never reached a backend: gives everything back. A second call does nothing. */
@@ -32,6 +36,7 @@ export interface Used {
 export const unlimited: Reservation = Object.freeze({
   headers: Object.freeze([]),
   charge() {},
+  provision: undefined,
   settle() {},
   release() {},
 });
@@ -57,6 +62,8 @@ const sum = (a: Amounts, b: Amounts): Amounts => ({ tokens: a.tokens + b.tokens,
 const less = (a: Amounts, b: Amounts): Amounts =>
   b === nothing ? a : { tokens: Math.max(0, a.tokens - b.tokens), nanoUsd: Math.max(0, a.nanoUsd - b.nanoUsd) };
 
+const isOfUse = ({ counted }: Rule): boolean => counted === "tokens" || counted === "money";
+
 export class Reserved implements Reservation {
   readonly id: string;
   /** Unix milliseconds. */
@@ -66,12 +73,14 @@ export class Reserved implements Reservation {
   readonly #by: ReservedBy;
   readonly #holding: Holding;
   readonly #used: readonly number[];
+  /** What was counted for a response of earlier, of which this request may learn what it has used. */
+  readonly #corrects: Provision | undefined;
   /** Steps that were counted, or are sure to be. */
   #charged: Amounts = nothing;
 
   constructor(
     by: ReservedBy,
-    { id, lasting = false }: { readonly id: string; readonly lasting?: boolean },
+    { id, lasting = false, corrects }: Pick<Ask, "id" | "lasting" | "corrects">,
     holding: Holding,
     used: readonly number[],
     at: number,
@@ -79,6 +88,7 @@ export class Reserved implements Reservation {
     this.#by = by;
     this.id = id;
     this.lasting = lasting;
+    this.#corrects = corrects;
     this.#holding = holding;
     this.#used = used;
     this.at = at;
@@ -86,6 +96,12 @@ export class Reserved implements Reservation {
 
   get headers(): readonly string[] {
     return rateHeaders(this.#holding.rules, this.#used, this.at);
+  }
+
+  get provision(): Provision | undefined {
+    const { rules, amounts } = this.#holding;
+    const counting = rules.filter(isOfUse).map(({ id, counted, period }) => ({ id, counted, period }));
+    return counting.length === 0 ? undefined : { rules: counting, amounts, at: this.at };
   }
 
   charge({ tokens, nanoUsd }: Used): void | Promise<void> {
@@ -97,7 +113,7 @@ export class Reserved implements Reservation {
   }
 
   #charge(used: Amounts): void | Promise<void> {
-    const rules = this.#holding.rules.filter(({ counted }) => counted === "tokens" || counted === "money");
+    const rules = this.#holding.rules.filter(isOfUse);
     const more = less(used, this.#charged);
     if (rules.length === 0 || (more.tokens === 0 && more.nanoUsd === 0)) return;
     this.#charged = sum(this.#charged, more);
@@ -133,7 +149,13 @@ export class Reserved implements Reservation {
     else if (this.#by.end(this)) {
       const used = realUse(exchange, this.#holding.amounts);
       this.#by.ledger.settle(this.#holding, less(used, this.#charged));
+      if (this.#corrects !== undefined && exchange.tokens !== undefined) this.#correct(this.#corrects, exchange);
     }
+  }
+
+  #correct(provision: Provision, exchange: Exchange): void {
+    const { ledger, wall } = this.#by;
+    correct(ledger, provision, statedUse(exchange, provision.amounts), wall());
   }
 
   release(): void {

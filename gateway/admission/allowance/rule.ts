@@ -25,6 +25,9 @@ export interface Rule {
   readonly soft: number;
 }
 
+/** What a counter is found by, and what counts in it. */
+export type Counting = Pick<Rule, "id" | "counted" | "period">;
+
 /** What one request takes, at first by estimate. A request is one request and one stream by itself. */
 export interface Amounts {
   readonly tokens: number;
@@ -32,7 +35,7 @@ export interface Amounts {
 }
 
 /** How much of a rule a request takes. */
-export function amountOf(rule: Rule, amounts: Amounts): number {
+export function amountOf(rule: Pick<Rule, "counted">, amounts: Amounts): number {
   switch (rule.counted) {
     case "tokens":
       return amounts.tokens;

@@ -1,6 +1,7 @@
 // Facts about a line's text: byte for byte what JSON.stringify makes of the flat object.
 import { describe, expect, test } from "vitest";
-import type { Exchange, Media, Outcome, Tokens } from "../../exchange.ts";
+import type { Exchange, Media, Tokens } from "../../exchange.ts";
+import type { Outcome } from "../../outcome.ts";
 import { failedExchange, sampleAttempt, sampleExchange, sampleWithout } from "../../testing/exchange.ts";
 import { line } from "./line.ts";
 import { isoTimes, secondsText, usdText } from "./text.ts";

@@ -1,7 +1,8 @@
 // The line of one exchange: flat JSON with stable names, written member by member.
 import type { CacheSaved } from "../../cache-saved.ts";
 import { discardedNanoUsd } from "../../discarded.ts";
-import type { Exchange, Outcome } from "../../exchange.ts";
+import type { Exchange } from "../../exchange.ts";
+import type { Outcome } from "../../outcome.ts";
 import type { LogLevel } from "../../settings.ts";
 import { counts } from "./counts.ts";
 import { kinds } from "./kinds.ts";
@@ -37,6 +38,7 @@ export function line(exchange: Exchange, level: LogLevel): string {
     (cost === undefined ? "" : costs(cost)) +
     lost(discardedNanoUsd(exchange)) +
     (cacheSaved === undefined ? "" : savings(cacheSaved)) +
+    text(',"response_id":"', exchange.responseId) +
     `,"request_bytes":${numeral(bytes.request)},"response_bytes":${numeral(bytes.response)}` +
     text(',"key":"', caller.keyLabel) +
     text(',"user":"', caller.user) +

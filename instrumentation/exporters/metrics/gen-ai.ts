@@ -19,7 +19,9 @@ export const genAi: Projection = {
 
 function bind(registry: Registry, { exchange, labels, provider }: Sample): Project {
   const { operation, outcome } = exchange;
-  const name = genAiOperation(operation);
+  // Its tokens are of the operation that it was made by; how long that took was counted there, or nobody knows.
+  const isLate = operation === "stored_response";
+  const name = genAiOperation(isLate ? "response" : operation);
   if (name === undefined || provider === undefined) return nothing;
 
   const model = {
@@ -30,7 +32,9 @@ function bind(registry: Registry, { exchange, labels, provider }: Sample): Proje
   };
   // A client that leaves on purpose is no error.
   const failure = "reason" in outcome ? { error_type: outcome.reason } : {};
-  const duration = registry.histogram("gen_ai_client_operation_duration_seconds", { ...model, ...failure });
+  const duration = lazily(() =>
+    registry.histogram("gen_ai_client_operation_duration_seconds", { ...model, ...failure }),
+  );
   const tokenUsage = (type: string) =>
     registry.histogram("gen_ai_client_token_usage", { ...model, gen_ai_token_type: type, ...failure });
   const input = lazily(() => tokenUsage("input"));
@@ -39,7 +43,7 @@ function bind(registry: Registry, { exchange, labels, provider }: Sample): Proje
   const perToken = lazily(() => registry.histogram("gen_ai_server_time_per_output_token_seconds", model));
 
   return ({ totalSeconds, tokens, firstTokenSeconds }) => {
-    duration.observe(totalSeconds);
+    if (!isLate) duration().observe(totalSeconds);
     if (tokens?.input !== undefined) input().observe(tokens.input);
     if (tokens?.output !== undefined) output().observe(tokens.output);
     // The conventions define both for successful answers only.

@@ -1,6 +1,7 @@
 // Makes the counters that alerts and ratios read exist at 0 before anything happened.
-import type { FailureReason, RefusalReason, Severity } from "../../exchange.ts";
+
 import { OTHER } from "../../label-value.ts";
+import type { FailureReason, RefusalReason, Severity } from "../../outcome.ts";
 import type { Registry } from "../../registry.ts";
 import { httpLabels } from "./http.ts";
 import { generationTypes } from "./kpi.ts";

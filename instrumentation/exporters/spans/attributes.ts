@@ -75,6 +75,7 @@ export function serverAttributes(exchange: Exchange): Attributes {
       "tollgate.message_count": exchange.messageCount,
       "tollgate.mcp.servers": exchange.mcpServers.length > 0 ? [...exchange.mcpServers] : undefined,
       "tollgate.usage.source": exchange.usageSource,
+      "tollgate.response.id": exchange.responseId,
       "tollgate.cost.status": cost?.status,
       ...(exchange.cacheSaved !== undefined && savings(exchange.cacheSaved)),
       ...(cost !== undefined &&

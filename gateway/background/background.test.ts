@@ -1,0 +1,232 @@
+// Responses that are made in the background: what they have used is counted once, when it is stated, whoever asks how often.
+import { describe, expect, test, vi } from "vitest";
+import { eventStream, json } from "../testing/answers.ts";
+import { metricsOf } from "../testing/harness.ts";
+import { keyRing } from "../testing/key-ring.ts";
+import { sumsBy } from "../testing/metrics-text.ts";
+import { event } from "../testing/payloads.ts";
+import { type Scene, scene } from "../testing/scene.ts";
+
+const model = "gpt-4o-mini";
+const served = "gpt-4o-mini-2024-07-18";
+const usage = { input_tokens: 1_000, output_tokens: 2_000, total_tokens: 3_000 };
+/** 1,000 × 0.15 + 2,000 × 0.60 USD a million, in nano-USD. */
+const cost = 1_350_000;
+
+const response = (status: string, more: object = {}) => ({
+  id: "resp_1",
+  object: "response",
+  background: true,
+  model: served,
+  status,
+  output: [],
+  usage: null,
+  ...more,
+});
+const queued = json(response("queued"));
+const working = json(response("in_progress"));
+const finished = json(response("completed", { usage }));
+const request = { model, input: "Think about it.", background: true };
+
+const create = (stage: Scene, more: object = {}) => stage.post("/responses", { ...request, ...more });
+const look = (stage: Scene, path = "/responses/resp_1") => stage.ask(path, { method: "GET" });
+
+/** The records of all that was asked, in its order. */
+async function recordsOf(stage: Scene, ...asked: readonly (() => Promise<unknown>)[]) {
+  for (const [at, ask] of asked.entries()) {
+    await ask();
+    await stage.tollgate.settled(at + 1);
+  }
+  return stage.tollgate.exchanges;
+}
+
+test("their usage is not known at first, and belongs to the request in whose answer it is stated", async () => {
+  await using stage = await scene({ script: [queued, working, finished, finished] });
+  const poll = () => look(stage);
+  const [begun, early, late, again] = await recordsOf(stage, () => create(stage), poll, poll, poll);
+  expect(begun).toMatchObject({
+    operation: "response",
+    responseId: "resp_1",
+    usageSource: "missing",
+    outcome: { kind: "completed", finish: "queued" },
+  });
+  expect(late).toMatchObject({
+    operation: "stored_response",
+    responseId: "resp_1",
+    model: { requested: model, served },
+    tokens: { input: 1_000, output: 2_000 },
+    usageSource: "provider",
+    cost: { status: "exact", nanoUsd: cost },
+    outcome: { kind: "completed", status: 200 },
+  });
+  for (const name of ["tokens", "cost"]) expect(begun).not.toHaveProperty(name);
+  for (const name of ["tokens", "cost", "usageSource", "responseId"]) {
+    expect(early).not.toHaveProperty(name);
+    expect(again).not.toHaveProperty(name);
+  }
+  const samples = await metricsOf(stage.tollgate);
+  expect(sumsBy(samples, "token_spend_total", ["type"], { model })).toEqual({ input: 1_000, output: 2_000 });
+  expect(sumsBy(samples, "gen_ai_client_token_usage_sum", ["gen_ai_token_type"])).toEqual({
+    input: 1_000,
+    output: 2_000,
+  });
+  expect(sumsBy(samples, "gen_ai_client_operation_duration_seconds_count", [])).toEqual({ "": 1 });
+  expect(sumsBy(samples, "generation_success_total", ["type"], { model })).toEqual({ response: 1 });
+  await stage.tollgate.close();
+  const lines = stage.tollgate.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines.map(({ response_id, cost_nano_usd }) => [response_id, cost_nano_usd])).toEqual([
+    ["resp_1", undefined],
+    [undefined, undefined],
+    ["resp_1", cost],
+    [undefined, undefined],
+  ]);
+});
+
+test("many who ask at once count it once", async () => {
+  await using stage = await scene({ script: [queued], fake: { otherwise: finished } });
+  await create(stage);
+  await Promise.all(Array.from({ length: 20 }, () => look(stage)));
+  const exchanges = await stage.tollgate.settled(21);
+  expect(exchanges.filter(({ tokens }) => tokens !== undefined)).toHaveLength(1);
+});
+
+test("a cancelled one has used what its cancellation states", async () => {
+  const cancelled = json(response("cancelled", { usage }));
+  await using stage = await scene({ script: [queued, cancelled] });
+  const [, late] = await recordsOf(
+    stage,
+    () => create(stage),
+    () => stage.post("/responses/resp_1/cancel", {}),
+  );
+  expect(late).toMatchObject({ tokens: { input: 1_000, output: 2_000 }, outcome: { kind: "completed" } });
+});
+
+test("one that failed is no failure of who looks at it, and what it used counts", async () => {
+  const failed = json(response("failed", { usage, error: { code: "server_error", message: "it broke" } }));
+  await using stage = await scene({ script: [queued, failed] });
+  const [, late] = await recordsOf(
+    stage,
+    () => create(stage),
+    () => look(stage),
+  );
+  expect(late).toMatchObject({ tokens: { output: 2_000 }, outcome: { kind: "completed", status: 200 } });
+});
+
+test("a look that fails says why, and the next one counts", async () => {
+  const away = json({ error: { message: "come back later", type: "server_error" } }, { status: 500 });
+  await using stage = await scene({ script: [queued, away, finished] });
+  const poll = () => look(stage);
+  const [, failed, late] = await recordsOf(stage, () => create(stage), poll, poll);
+  expect(failed).toMatchObject({ outcome: { kind: "failed", status: 500, message: "come back later" } });
+  expect(late).toMatchObject({ tokens: { input: 1_000 } });
+});
+
+describe("streamed", () => {
+  const said = (type: string, status: string, more: object = {}) => event({ type, response: response(status, more) });
+  const begins = [
+    said("response.created", "queued"),
+    said("response.in_progress", "in_progress"),
+    ...Array.from({ length: 100 }, () => event({ type: "response.output_text.delta", delta: "so " })),
+  ];
+  const ends = said("response.completed", "completed", { usage });
+  const stream = { stream: true };
+
+  test("and followed to its end, it is whole", async () => {
+    await using stage = await scene({ script: [eventStream([...begins, ends]), finished] });
+    const [whole, after] = await recordsOf(
+      stage,
+      () => create(stage, stream),
+      () => look(stage),
+    );
+    expect(whole).toMatchObject({ tokens: { output: 2_000 }, usageSource: "provider" });
+    expect(whole).not.toHaveProperty("responseId");
+    expect(after).not.toHaveProperty("tokens");
+  });
+
+  test("and broken off, its usage is counted when somebody looks", async () => {
+    const cut = eventStream(begins, { end: "reset" });
+    await using stage = await scene({ script: [cut, finished] });
+    const [broken, late] = await recordsOf(
+      stage,
+      () => create(stage, stream).catch(() => {}),
+      () => look(stage),
+    );
+    expect(broken).toMatchObject({ responseId: "resp_1", usageSource: "missing", outcome: { kind: "failed" } });
+    expect(broken).not.toHaveProperty("tokens");
+    expect(late).toMatchObject({ responseId: "resp_1", tokens: { output: 2_000 } });
+  });
+
+  test("and taken up again as a stream, too", async () => {
+    await using stage = await scene({ script: [queued, eventStream([...begins, ends])] });
+    const [, late] = await recordsOf(
+      stage,
+      () => create(stage),
+      () => look(stage, "/responses/resp_1?stream=true"),
+    );
+    expect(late).toMatchObject({ tokens: { output: 2_000 }, usageSource: "provider" });
+  });
+});
+
+test("a response that is not made in the background was counted when it was made", async () => {
+  const whole = { ...response("completed", { usage }), background: false };
+  await using stage = await scene({ script: [json(whole), json(whole)] });
+  const [made, after] = await recordsOf(
+    stage,
+    () => create(stage, { background: false }),
+    () => look(stage),
+  );
+  expect(made).toMatchObject({ tokens: { output: 2_000 } });
+  expect(after).not.toHaveProperty("tokens");
+});
+
+describe("of a key with a budget", () => {
+  const budgets = [{ period: "month", usd: 1, softRatio: 0.8, hard: true }] as const;
+  const limits = { tokensPerDay: 1_000_000 };
+
+  async function stageOf(script: Parameters<typeof scene>[0]) {
+    const keys = keyRing();
+    const secret = keys.add("k1", { budgets, limits, grants: ["stored_responses"] });
+    const stage = await scene({ ...script, admitting: { keys } });
+    const bearer = ["Authorization", `Bearer ${secret}`] as const;
+    const used = async () => {
+      const standing = await stage.tollgate.allowance.standing();
+      const of = (counted: string) => standing.find(({ rule }) => rule.counted === counted)?.used;
+      return { tokens: of("tokens"), nanoUsd: of("money") };
+    };
+    return {
+      stage,
+      used,
+      begin: (more: object = {}) => stage.post("/responses", { ...request, ...more }, [bearer]),
+      look: () => stage.ask("/responses/resp_1", { method: "GET", headers: [bearer] }),
+    };
+  }
+
+  test("what was reserved counts until it is known, and then what was used", async () => {
+    const { stage, used, begin, look: ask } = await stageOf({ script: [queued, working, finished, finished] });
+    await using _ = stage;
+    await begin({ max_output_tokens: 100_000 });
+    await stage.tollgate.settled(1);
+    const reserved = await used();
+    expect(reserved.tokens).toBeGreaterThan(100_000);
+    expect(reserved.nanoUsd).toBeGreaterThan(60_000_000);
+    await ask();
+    await stage.tollgate.settled(2);
+    expect(await used()).toEqual(reserved);
+    for (const count of [3, 4]) {
+      await ask();
+      await stage.tollgate.settled(count);
+      expect(await used()).toEqual({ tokens: 3_000, nanoUsd: cost });
+    }
+  });
+
+  test("more than was reserved counts, too", async () => {
+    const { stage, used, begin, look: ask } = await stageOf({ script: [queued, finished] });
+    await using _ = stage;
+    await begin({ max_output_tokens: 1 });
+    await stage.tollgate.settled(1);
+    expect((await used()).nanoUsd).toBeLessThan(cost);
+    await ask();
+    await stage.tollgate.settled(2);
+    await vi.waitFor(async () => expect(await used()).toEqual({ tokens: 3_000, nanoUsd: cost }));
+  });
+});

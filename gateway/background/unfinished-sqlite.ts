@@ -1,0 +1,44 @@
+// Unfinished responses in the data folder: they outlive the gateway.
+import type { LateDatabase } from "../state/late-database.ts";
+import { keptMillis, type UnfinishedStore } from "./unfinished.ts";
+
+export interface SqliteUnfinishedOptions {
+  readonly database: LateDatabase;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** The first one makes the database, where there is none. Throws what SQLite throws, or a DatabaseProblem. */
+export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): UnfinishedStore {
+  const prepared = (open: ReturnType<LateDatabase["make"]>) => {
+    open.exec(
+      "CREATE TABLE IF NOT EXISTS unfinished (id TEXT PRIMARY KEY, entry TEXT NOT NULL, began_at INTEGER NOT NULL) WITHOUT ROWID",
+    );
+    return {
+      insert: open.prepare("REPLACE INTO unfinished VALUES (?, ?, ?)"),
+      select: open.prepare("SELECT entry FROM unfinished WHERE id = ?"),
+      remove: open.prepare("DELETE FROM unfinished WHERE id = ?"),
+      forget: open.prepare("DELETE FROM unfinished WHERE began_at < ?"),
+    };
+  };
+  let statements: ReturnType<typeof prepared> | undefined;
+  const found = () => {
+    const open = statements === undefined ? database.look() : undefined;
+    if (open !== undefined) statements = prepared(open);
+    return statements;
+  };
+
+  return {
+    write(id, entry) {
+      statements ??= prepared(database.make());
+      const at = Math.round(now());
+      statements.forget.run(at - keptMillis);
+      statements.insert.run(id, entry, at);
+    },
+    read(id) {
+      const entry = found()?.select.get(id)?.entry;
+      return entry === undefined ? undefined : String(entry);
+    },
+    remove: (id) => found()?.remove.run(id).changes === 1,
+  };
+}
