@@ -606,7 +606,7 @@ describe("what a key has made", () => {
       fake: { otherwise: json({ data: [{ id: "file-a" }, { id: "file-b" }] }) },
     });
     await using _ = stage;
-    const grants = ["files", "batches", "vector_stores", "fine_tuning", "stored_responses"] as const;
+    const grants = ["files", "batches", "vector_stores", "fine_tuning", "stored_responses", "other"] as const;
     const key = bearer(keys.add("one", { grants }));
     for (const path of [
       "/files",
@@ -615,6 +615,11 @@ describe("what a key has made", () => {
       "/vector_stores",
       "/fine_tuning/jobs",
       "/chat/completions",
+      "/assistants",
+      "/containers",
+      "/evals",
+      "/skills",
+      "/videos",
     ]) {
       const got = await stage.ask(path, { method: "GET", headers: [key] });
       expect([path, got.status, got.json()]).toMatchObject([path, 200, { data: [], has_more: false }]);

@@ -39,7 +39,7 @@ function keeper(name: string, most: number): Answer {
   };
 }
 
-const grants = ["files", "batches", "vector_stores", "fine_tuning", "stored_responses"] as const;
+const grants = ["files", "batches", "vector_stores", "fine_tuning", "stored_responses", "other"] as const;
 
 async function gateway(...backends: readonly FakeBackend[]) {
   const keys = keyRing();
@@ -104,6 +104,17 @@ describe("a list", () => {
       has_more: true,
     });
   });
+
+  test.each(["assistants", "containers", "evals", "skills", "videos"])(
+    "of %s shows a key what it made",
+    async (kind) => {
+      await using at = await gateway(await fakeBackend({ otherwise: keeper("x", 4) }));
+      const make = (client: OpenAI) => client.post<Kept>(`/${kind}`, { body: {} });
+      const [mine] = [await make(at.one), await make(at.two)];
+      expect(await at.one.get(`/${kind}`)).toMatchObject({ data: [{ id: mine.id }], has_more: false });
+      expect(await at.three.get(`/${kind}`)).toMatchObject({ data: [] });
+    },
+  );
 
   test("is read no further than its page needs", async () => {
     const backend = await fakeBackend({ otherwise: keeper("x", 2) });

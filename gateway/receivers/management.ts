@@ -90,6 +90,12 @@ const table: readonly [Operation, ...string[]][] = [
     "GET /v1/chat/completions",
     "GET POST DELETE /v1/chat/completions/{id}",
     "GET /v1/chat/completions/{id}/messages",
+    // Kinds that have lists, of which each caller is shown its own.
+    "GET POST /v1/assistants",
+    "GET POST /v1/containers",
+    "GET POST /v1/evals",
+    "GET POST /v1/skills",
+    "GET POST /v1/videos",
   ],
 ];
 
