@@ -51,7 +51,7 @@ export interface Gateway {
   readonly opsUrl: string;
   /** Requests that are open now. */
   readonly open: number;
-  /** Takes on a new configuration; open requests finish under the old one. Listeners stay as they are. */
+  /** Takes on a new configuration, or throws, and keeps the old one; open requests finish under theirs. Listeners stay as they are. */
   reload(config: Config): void;
   /** Not ready, no new work; resolves when every open request is over, at the latest after `shutdownSeconds`, and the telemetry is flushed. */
   shutdown(): Promise<void>;
@@ -186,12 +186,13 @@ export async function gateway({
     },
     reload(next) {
       const before = setting;
-      // First, as it may throw; then all stays as it was.
+      // First what may throw: then all stays as it was.
+      const ready = makeSetting(next, before);
       cache.configure(next);
       guard.follow(next.backends);
       waiting.follow(next.backends);
       allowance?.allowance.configure(settingsOf(next));
-      setting = makeSetting(next, before);
+      setting = ready;
       checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);
       for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();

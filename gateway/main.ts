@@ -116,9 +116,10 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
       watching.follow(next.files);
       if ("problems" in next) throw new AggregateError(next.problems.map((problem) => new Error(sentence(problem))));
       const wanted = await complete(next.config);
+      // First, as it refuses what cannot be used.
+      running.reload(wanted);
       telemetry.configure(wanted);
       keys.declare(wanted.keys);
-      running.reload(wanted);
       telemetry.reloaded("success");
       logger.info("configuration reloaded");
       for (const warning of [...next.warnings, ...afterRestart(config, wanted)]) logger.warn(warning);

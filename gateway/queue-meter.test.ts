@@ -142,6 +142,16 @@ test("metrics follow a reload: the gauges of a backend that is gone go, those of
   expect(readingOf(all, "gateway_backend_inflight_limit", { backend: "next" })).toBe(7);
 });
 
+test("a reload that is refused changes nothing, queues among it", async () => {
+  await using stage = await scene({ backend: { maxConcurrent: 3 } });
+  const next = { ...backendAt(stage.backend.origin), maxConcurrent: 7 };
+  const prices = [{ model: "m", origin: "config: prices[0]" }];
+  const reload = () => stage.tollgate.gateway.reload({ ...testConfig(), backends: [next], prices });
+  expect(reload).toThrow("config: prices[0] sets no price; give it an amount, sameAs, or free: true.");
+  const all = await samples(stage);
+  expect(readingOf(all, "gateway_backend_inflight_limit", { backend: "fake" })).toBe(3);
+});
+
 test("a reload with new limits lets in who waits", async () => {
   const hold = Promise.withResolvers<void>();
   await using stage = await scene({
