@@ -4,19 +4,15 @@ import { Estimate } from "./admission/allowance/estimate.ts";
 import type { ForwardOptions, Sending } from "./sending.ts";
 
 /** Figures are found out only when they are asked for: a caller without limits pays nothing for them. */
-export function estimateOf(
-  { setting, fleet, identity, passage, taken, late }: Sending,
-  options: ForwardOptions,
-): Estimate {
+export function estimateOf({ setting, fleet, identity, passage, taken }: Sending, options: ForwardOptions): Estimate {
   const { receiver, draft } = passage;
   const facts = taken.facts();
   return new Estimate({
     id: draft.opening.id,
     identity,
     operation: receiver.operation,
-    // What it may state was used by a request before it.
-    metered: receiver.metered && late === undefined,
-    corrects: late?.provision,
+    // What a stored response has used was used by a request before it.
+    metered: receiver.metered && receiver.operation !== "stored_response",
     facts,
     json: taken.json,
     outputTokens: fleet.config.rateLimits.outputTokens,

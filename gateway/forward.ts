@@ -6,7 +6,7 @@ import { heldBy } from "./admission/held-by.ts";
 import type { Asked } from "./admission/holder.ts";
 import { KeyRefused } from "./admission/identify.ts";
 import { anonymous, type Identity } from "./admission/identity.ts";
-import { expectUse } from "./background/catching-up.ts";
+import { catchUp } from "./background/catching-up.ts";
 import { GoingOn } from "./background/going-on.ts";
 import type { Entry } from "./cache/entry.ts";
 import { lookUp } from "./cache/look-up.ts";
@@ -59,7 +59,6 @@ export function forward(options: ForwardOptions): Forward {
       identity: anonymous,
       taken: nothingTaken,
       reserved: undefined,
-      late: undefined,
     };
   };
 
@@ -189,8 +188,6 @@ export function forward(options: ForwardOptions): Forward {
       sending.passage.facts = sending.taken.facts;
       const permitting = permit(sending);
       if (permitting !== undefined) await permitting;
-      const expected = expectUse(sending);
-      if (expected !== undefined) await expected;
       const found = lookUp(sending);
       const hit = found instanceof Promise ? await lateHit(sending, found) : found;
       const reserved = reserve(sending, hit);
@@ -203,7 +200,7 @@ export function forward(options: ForwardOptions): Forward {
     await sending.passage.over;
     // Of an upload there may be more to come, and nobody takes it any more.
     if (sending.taken.body instanceof Readable) sending.taken.body.destroy();
-    if (sending.late !== undefined) await sending.late.catchUp();
+    if (sending.passage.receiver.operation === "stored_response") await catchUp(sending);
     if (sending.identity.auth === "passthrough") tellWhetherPassed(sending);
     sending.passage.record();
   };

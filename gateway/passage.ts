@@ -47,8 +47,7 @@ export class Passage {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly draft: ExchangeDraft;
-  /** Another one, once it is known what its answer will tell. */
-  receiver: Receiver;
+  readonly receiver: Receiver;
   readonly #now: () => number;
   readonly #pipeline: Pipeline;
   readonly #recorded: (passage: Passage) => void;
@@ -190,9 +189,9 @@ export class Passage {
   /** Usage as the provider states it; else estimated; else known to be missing. Nothing where none can be expected. */
   #usage(answer: AnswerFacts | undefined): Pick<Findings, "tokens" | "usageSource"> {
     if (answer === undefined || !this.receiver.metered) return {};
-    if (answer.tokens) return { tokens: answer.tokens, usageSource: "provider" };
-    // Neither nothing nor an estimate of the question alone: it is still to be stated.
+    // Neither nothing, nor what was used so far, nor an estimate of the question alone: it is still to be stated.
     if (answer.unfinished !== undefined) return { usageSource: "missing" };
+    if (answer.tokens) return { tokens: answer.tokens, usageSource: "provider" };
     const { status } = this.draft.attempts.at(-1) ?? {};
     if (status === undefined || status >= 400) return {};
     const input = this.json && this.receiver.estimateInput?.(JSON.parse(this.json.toString("utf8")));

@@ -220,7 +220,8 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
 
   /** Its content is an answer of success, or is none; what is said of a response of earlier is neither. */
   get #isTry(): boolean {
-    return this.#sending.passage.tap !== undefined && this.#sending.late === undefined;
+    const { tap, receiver } = this.#sending.passage;
+    return tap !== undefined && receiver.operation !== "stored_response";
   }
 
   #note(failure: FailureKind): void {

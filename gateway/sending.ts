@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pipeline, TraceSource } from "../instrumentation/index.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Allowance, Reservation } from "./admission/allowance/allowance.ts";
-import type { Provision } from "./admission/allowance/provision.ts";
 import type { Quotes } from "./admission/allowance/quotes.ts";
 import type { Identity } from "./admission/identity.ts";
 import type { Unfinished } from "./background/unfinished.ts";
@@ -78,16 +77,6 @@ export interface Sending {
   readonly corsHeaders: readonly string[];
   /** What its caller's limits hold for it, once they do. */
   reserved: Reservation | undefined;
-  /** Set where its answer may tell what a response of earlier has used. */
-  late: Late | undefined;
-}
-
-/** Waits for what an answer tells of a response that was made in the background. */
-export interface Late {
-  /** What was counted for that response meanwhile. */
-  readonly provision: Provision | undefined;
-  /** To be awaited between the answer's end and its record. Never rejects. */
-  catchUp(): Promise<void>;
 }
 
 /** A failure of the backend: the client gets the table's sentence, the record the backend's own words. */

@@ -21,7 +21,7 @@ export type Phase = keyof Phases;
 export interface OpenAttempt {
   readonly backend: string;
   readonly provider: string;
-  readonly model: string | undefined;
+  model: string | undefined;
   readonly spanId: string;
   readonly startedAt: number;
   connectedAt?: number;

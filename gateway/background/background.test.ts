@@ -5,6 +5,8 @@ import { metricsOf } from "../testing/harness.ts";
 import { keyRing } from "../testing/key-ring.ts";
 import { sumsBy } from "../testing/metrics-text.ts";
 import { event } from "../testing/payloads.ts";
+import { rawRequest } from "../testing/raw-client.ts";
+import { routedScene } from "../testing/routed-scene.ts";
 import { type Scene, scene } from "../testing/scene.ts";
 
 const model = "gpt-4o-mini";
@@ -156,6 +158,35 @@ describe("streamed", () => {
     expect(late).toMatchObject({ responseId: "resp_1", tokens: { output: 2_000 } });
   });
 
+  test.each([
+    ["small", 1_000],
+    ["large", 70_000],
+    ["larger", 200_000],
+  ])("and broken off, however it began: %s", async (_, size) => {
+    const first = said("response.created", "queued", { instructions: "x".repeat(size) });
+    const halves = [first.slice(0, size / 2), first.slice(size / 2)];
+    const cut = eventStream([...halves, ...begins.slice(2)], { end: "unterminated" });
+    await using stage = await scene({ script: [cut, finished] });
+    const [broken, late] = await recordsOf(
+      stage,
+      () => create(stage, stream).catch(() => {}),
+      () => look(stage),
+    );
+    expect(broken).toMatchObject({ responseId: "resp_1", usageSource: "missing" });
+    expect(late).toMatchObject({ tokens: { output: 2_000 } });
+  });
+
+  test("and ended by its mark before it is finished, too", async () => {
+    await using stage = await scene({ script: [eventStream([...begins, "data: [DONE]\n\n"]), finished] });
+    const [begun, late] = await recordsOf(
+      stage,
+      () => create(stage, stream),
+      () => look(stage),
+    );
+    expect(begun).toMatchObject({ usageSource: "missing" });
+    expect(late).toMatchObject({ tokens: { output: 2_000 } });
+  });
+
   test("and taken up again as a stream, too", async () => {
     await using stage = await scene({ script: [queued, eventStream([...begins, ends])] });
     const [, late] = await recordsOf(
@@ -165,6 +196,78 @@ describe("streamed", () => {
     );
     expect(late).toMatchObject({ tokens: { output: 2_000 }, usageSource: "provider" });
   });
+});
+
+test("what was used so far counts with all the rest, when that is stated", async () => {
+  const part = { input_tokens: 1_000, output_tokens: 10, total_tokens: 1_010 };
+  await using stage = await scene({ script: [json(response("in_progress", { usage: part })), finished] });
+  const [begun, late] = await recordsOf(
+    stage,
+    () => create(stage),
+    () => look(stage),
+  );
+  expect(begun).not.toHaveProperty("tokens");
+  expect(late).toMatchObject({ tokens: { input: 1_000, output: 2_000 } });
+});
+
+test("a route's own name for the model finds the price that it finds for any other response", async () => {
+  const at = (id: string) => ({ id, model: "/weights/v1" });
+  await using stage = await routedScene({
+    places: {
+      a: {
+        script: [
+          json(response("completed", { ...at("resp_0"), background: false, usage })),
+          json(response("queued", at("resp_1"))),
+          json(response("completed", { ...at("resp_1"), usage })),
+        ],
+      },
+    },
+    routes: [{ model: "fast", targets: [{ backend: "a", model: "deployment-7" }] }],
+    config: { prices: [{ model: "deployment-7", inputPerMillion: 10, outputPerMillion: 20, origin: "config: own" }] },
+  });
+  const post = (more: object) => stage.post("/responses", { model: "fast", input: "?", ...more });
+  await post({});
+  await post({ background: true });
+  await stage.tollgate.settled(2);
+  await rawRequest(`${stage.tollgate.url}/responses/resp_1`, { method: "GET" });
+  const [direct, , late] = await stage.tollgate.settled(3);
+  expect(late?.cost).toMatchObject({ status: "custom", nanoUsd: 50_000_000, price: "config: own" });
+  expect(late?.cost).toEqual(direct?.cost);
+});
+
+test("two backends may give the same id", async () => {
+  await using stage = await routedScene({
+    places: { a: { script: [queued, finished] }, b: { script: [queued] } },
+    routes: [
+      { model: "ma", targets: ["a"] },
+      { model: "mb", targets: ["b"] },
+    ],
+  });
+  for (const [count, name] of ["ma", "mb"].entries()) {
+    await stage.post("/responses", { ...request, model: name });
+    await stage.tollgate.settled(count + 1);
+  }
+  const got = await rawRequest(`${stage.tollgate.url}/responses/resp_1`, { method: "GET" });
+  const late = (await stage.tollgate.settled(3))[2];
+  expect([got.header("x-tollgate-backend"), late?.model.requested, late?.tokens?.output]).toEqual(["a", "ma", 2_000]);
+});
+
+test("what is too long to be an id is none", async () => {
+  const id = "r".repeat(50_000);
+  await using stage = await scene({ script: [json(response("queued", { id }))] });
+  await create(stage);
+  expect(await stage.onlyExchange()).not.toHaveProperty("responseId");
+});
+
+test("a response that nobody asked to be made in the background is estimated where it states no usage", async () => {
+  const content = [{ type: "output_text", text: "hello ".repeat(50) }];
+  await using stage = await scene({
+    script: [json(response("in_progress", { output: [{ type: "message", content }] }))],
+  });
+  await create(stage, { background: false });
+  const exchange = await stage.onlyExchange();
+  expect(exchange).toMatchObject({ usageSource: "estimated" });
+  expect(exchange).not.toHaveProperty("responseId");
 });
 
 test("a response that is not made in the background was counted when it was made", async () => {
@@ -217,6 +320,29 @@ describe("of a key with a budget", () => {
       await stage.tollgate.settled(count);
       expect(await used()).toEqual({ tokens: 3_000, nanoUsd: cost });
     }
+  });
+
+  test.each([
+    ["states usage of 0 at first", {}, { usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 } }, cost],
+    [
+      "is charged by the hour",
+      { prices: [{ model: "*", perHour: 1, inputPerMillion: 1, origin: "x" }] },
+      {},
+      1_000_000,
+    ],
+  ])("a backend that %s counts as reserved, and then as used", async (_, config, first, least) => {
+    const script = [json(response("queued", first)), finished];
+    const { stage, used, begin, look: ask } = await stageOf({ config, script });
+    await using _stage = stage;
+    await begin({ max_output_tokens: 100_000 });
+    await stage.tollgate.settled(1);
+    expect((await used()).tokens).toBeGreaterThan(100_000);
+    await ask();
+    await stage.tollgate.settled(2);
+    const { tokens, nanoUsd = 0 } = await used();
+    expect(tokens).toBe(3_000);
+    // By the hour, the request's own milliseconds count besides.
+    expect(Math.round(nanoUsd / 100_000)).toBeGreaterThanOrEqual(Math.round(least / 100_000));
   });
 
   test("more than was reserved counts, too", async () => {

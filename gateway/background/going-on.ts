@@ -12,12 +12,13 @@ export class GoingOn implements Background {
 
   goesOn(id: string): void {
     const { options, passage, reserved } = this.#sending;
-    const { draft } = passage;
-    const backend = draft.attempts.at(-1)?.backend;
-    if (backend === undefined) return;
-    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = { backend };
-    if (draft.requestedModel !== undefined) entry.model = draft.requestedModel;
+    const { attempts, requestedModel } = passage.draft;
+    const attempt = attempts.at(-1);
+    if (attempt === undefined) return;
+    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {};
+    if (requestedModel !== undefined) entry.model = requestedModel;
+    if (attempt.model !== undefined) entry.sent = attempt.model;
     if (reserved?.provision !== undefined) entry.provision = reserved.provision;
-    options.unfinished.began(id, entry);
+    options.unfinished.began(attempt.backend, id, entry);
   }
 }

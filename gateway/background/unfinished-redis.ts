@@ -1,18 +1,23 @@
-// Unfinished responses in a Redis: whichever gateway is asked for one counts what it has used, and no other.
+// Unfinished responses in a Redis: whichever gateway is told of one's use counts it, and no other.
 import type { Redis } from "../state/redis.ts";
 import { keptMillis, type UnfinishedStore } from "./unfinished.ts";
 
-const keyOf = (id: string): string => `{tollgate}:unfinished:${id}`;
+const nameOf = (key: string): string => `{tollgate}:unfinished:${key}`;
+const kept = ["PX", String(keptMillis)];
+/** Stays in an entry's place, as a command that Redis was slow to answer may come to it twice. */
+const taken = "";
 
 export function redisUnfinished(redis: Redis): UnfinishedStore {
   return {
-    async write(id, entry) {
-      await redis.call(["SET", keyOf(id), entry, "PX", String(keptMillis)]);
+    async write(key, entry) {
+      // What was written already may be taken by now.
+      await redis.call(["SET", nameOf(key), entry, "NX", ...kept]);
     },
-    async read(id) {
-      const entry = await redis.call(["GET", keyOf(id)]);
-      return entry === null ? undefined : String(entry);
+    async take(key, mayComeYet) {
+      const onlyThere = mayComeYet ? [] : ["XX"];
+      const entry = await redis.call(["SET", nameOf(key), taken, ...onlyThere, "GET", ...kept]);
+      if (entry === null) return undefined;
+      return entry === taken ? "taken" : String(entry);
     },
-    remove: async (id) => (await redis.call(["DEL", keyOf(id)])) === 1,
   };
 }

@@ -8,16 +8,18 @@ export interface SqliteUnfinishedOptions {
   readonly now: () => number;
 }
 
+const table = `
+CREATE TABLE IF NOT EXISTS unfinished (id TEXT PRIMARY KEY, entry TEXT NOT NULL, began_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unfinished_began_at ON unfinished (began_at);
+`;
+
 /** The first one makes the database, where there is none. Throws what SQLite throws, or a DatabaseProblem. */
 export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): UnfinishedStore {
   const prepared = (open: ReturnType<LateDatabase["make"]>) => {
-    open.exec(
-      "CREATE TABLE IF NOT EXISTS unfinished (id TEXT PRIMARY KEY, entry TEXT NOT NULL, began_at INTEGER NOT NULL) WITHOUT ROWID",
-    );
+    open.exec(table);
     return {
       insert: open.prepare("REPLACE INTO unfinished VALUES (?, ?, ?)"),
-      select: open.prepare("SELECT entry FROM unfinished WHERE id = ?"),
-      remove: open.prepare("DELETE FROM unfinished WHERE id = ?"),
+      take: open.prepare("DELETE FROM unfinished WHERE id = ? RETURNING entry"),
       forget: open.prepare("DELETE FROM unfinished WHERE began_at < ?"),
     };
   };
@@ -29,16 +31,15 @@ export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): Un
   };
 
   return {
-    write(id, entry) {
+    write(key, entry) {
       statements ??= prepared(database.make());
       const at = Math.round(now());
       statements.forget.run(at - keptMillis);
-      statements.insert.run(id, entry, at);
+      statements.insert.run(key, entry, at);
     },
-    read(id) {
-      const entry = found()?.select.get(id)?.entry;
+    take(key) {
+      const entry = found()?.take.get(key)?.entry;
       return entry === undefined ? undefined : String(entry);
     },
-    remove: (id) => found()?.remove.run(id).changes === 1,
   };
 }

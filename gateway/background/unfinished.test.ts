@@ -1,8 +1,10 @@
 // Where unfinished responses are remembered: in memory, in the data folder over restarts, and in Redis for many gateways.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { databaseFile } from "../state/database.ts";
 import { lateDatabase } from "../state/late-database.ts";
 import { type Redis, redis } from "../state/redis.ts";
 import { json } from "../testing/answers.ts";
@@ -18,8 +20,8 @@ const missing = noRedis();
 const withRedis = missing === undefined ? test : test.skip;
 const patience = { timeout: 10_000, interval: 10 };
 const entry: Entry = {
-  backend: "a",
   model: "o3",
+  sent: "o3-2025-04-16",
   provision: {
     rules: [{ id: "key:k1:money:month", counted: "money", period: "month" }],
     amounts: { tokens: 5, nanoUsd: 7 },
@@ -62,6 +64,20 @@ async function inRedis(): Promise<Unfinished> {
   return over(redisUnfinished(link));
 }
 
+/** How many are kept in the data folder. */
+function rows(): number {
+  if (!existsSync(databaseFile(folder))) return 0;
+  const database = new DatabaseSync(databaseFile(folder), { readOnly: true });
+  try {
+    return Number(database.prepare("SELECT count(*) AS n FROM unfinished").get()?.n);
+  } catch {
+    return 0;
+  } finally {
+    database.close();
+  }
+}
+const written = (count: number) => vi.waitFor(() => expect(rows()).toBe(count), patience);
+
 describe("each place", () => {
   const inMemory = () => {
     const one = over();
@@ -73,55 +89,116 @@ describe("each place", () => {
     { place: "Redis", facts: withRedis, open: async () => [await inRedis(), await inRedis()] as const },
   ];
   for (const { place, facts, open } of places) {
-    facts(`${place}: one that began is found until it has ended, which it does once`, async () => {
+    facts(`${place}: what began is for one who claims it, at once or later, and for nobody else`, async () => {
       const [here, there] = await open();
-      expect(await there.find("resp_1")).toBeUndefined();
-      here.began("resp_1", entry);
-      expect(await here.find("resp_1")).toEqual(entry);
-      await vi.waitFor(async () => expect(await there.find("resp_1")).toEqual(entry), patience);
-      const ends = await Promise.all([here.ended("resp_1"), there.ended("resp_1"), here.ended("resp_1")]);
-      expect(ends.filter(Boolean)).toEqual([true]);
-      expect([await here.find("resp_1"), await there.find("resp_1")]).toEqual([undefined, undefined]);
-      expect(await there.ended("resp_1")).toBe(false);
+      expect(await there.claim("a", "resp_0")).toBeUndefined();
+      here.began("a", "resp_0", entry);
+      expect(await here.claim("b", "resp_0")).toBeUndefined();
+      expect(await here.claim("a", "resp_0")).toEqual(entry);
+      expect([await here.claim("a", "resp_0"), await there.claim("a", "resp_0")]).toEqual([undefined, undefined]);
+      here.began("a", "resp_1", entry);
+      const claimed: Entry[] = [];
+      await vi.waitFor(async () => {
+        const some = await Promise.all([there, here, there].map((one) => one.claim("a", "resp_1")));
+        claimed.push(...some.filter((one) => one !== undefined));
+        expect(claimed).toEqual([entry]);
+      }, patience);
+      expect(await there.claim("a", "resp_1")).toBeUndefined();
       expect(told).toEqual([]);
     });
   }
 });
 
 test("nothing is written while nothing is unfinished", async () => {
-  const one = inFolder();
-  expect([await one.find("resp_1"), await one.ended("resp_1")]).toEqual([undefined, false]);
+  expect(await inFolder().claim("a", "resp_1")).toBeUndefined();
   expect(readdirSync(folder)).toEqual([]);
 });
 
 test("what nobody asked for in 60 days is forgotten", async () => {
   let now = 1_000;
   const one = inFolder(() => now);
-  one.began("resp_old", entry);
-  await vi.waitFor(async () => expect(await inFolder().find("resp_old")).toEqual(entry), patience);
+  one.began("a", "resp_old", entry);
+  await written(1);
   now += keptMillis + 1;
-  one.began("resp_new", entry);
-  await vi.waitFor(async () => expect(await inFolder().find("resp_new")).toEqual(entry), patience);
-  expect(await inFolder().find("resp_old")).toBeUndefined();
+  one.began("a", "resp_new", entry);
+  expect(await inFolder().claim("a", "resp_old")).toBeUndefined();
+  expect(rows()).toBe(1);
 });
 
-test("an id that is longer than ids are is no id", async () => {
-  const one = over();
-  one.began("r".repeat(257), entry);
-  expect(await one.find("r".repeat(257))).toBeUndefined();
+test("what a store does not take is told of, known here, and written as soon as it does", async () => {
+  const kept = new Map<string, string>();
+  let isFull = true;
+  const one = over({
+    write(key, text) {
+      if (isFull) throw new Error("the disk is full");
+      kept.set(key, text);
+    },
+    take: () => undefined,
+  });
+  one.began("a", "resp_1", entry);
+  one.began("a", "resp_2", entry);
+  expect(await one.claim("a", "resp_1")).toEqual(entry);
+  isFull = false;
+  await vi.waitFor(() => expect([...kept.keys()]).toEqual(["a/resp_2"]), patience);
+  expect(told.map(String)).toEqual(["Error: the disk is full", "Error: the disk is full"]);
 });
 
-test("what a store does not take, or give, is told of, and what began here is known here", async () => {
-  const broken = () => {
-    throw new Error("the disk is full");
+test("while a store cannot tell who was first, nobody is; and then one is", async () => {
+  let isAway = true;
+  const away = () => {
+    if (isAway) throw new Error("away");
+    return undefined;
   };
-  const one = over({ write: broken, read: broken, remove: broken });
-  one.began("resp_1", entry);
-  await vi.waitFor(() => expect(told).toHaveLength(1), patience);
-  expect(await one.find("resp_1")).toEqual(entry);
-  expect([await one.ended("resp_1"), await one.ended("resp_1")]).toEqual([true, false]);
-  expect(await one.find("resp_2")).toBeUndefined();
-  expect(told.map(String)).toEqual(Array.from({ length: 3 }, () => "Error: the disk is full"));
+  const one = over({ write: away, take: away });
+  one.began("a", "resp_1", entry);
+  expect(await one.claim("a", "resp_1")).toBeUndefined();
+  isAway = false;
+  expect(await one.claim("a", "resp_1")).toEqual(entry);
+  expect(await one.claim("a", "resp_1")).toBeUndefined();
+});
+
+test.each(["null", "5", "{", '{"provision":1}', '{"provision":{"rules":[],"amounts":{},"at":1}}'])(
+  "what is no entry in a store is told of, and none: %s",
+  async (text) => {
+    const one = over({ write() {}, take: () => text });
+    expect(await one.claim("a", "resp_1")).toBeUndefined();
+    expect(told).toHaveLength(1);
+  },
+);
+
+withRedis("a write that came to Redis, although its answer did not, is claimed once", async () => {
+  const far = await inRedis();
+  const link: Redis = redis({ url: server.url, stalledMillis: 200 });
+  closing.push(() => link.close());
+  await link.ready(5_000);
+  const store = redisUnfinished(link);
+  const near = over({
+    ...store,
+    async write(key, text) {
+      await store.write(key, text);
+      throw new Error("no answer came");
+    },
+  });
+  near.began("a", "resp_lost", entry);
+  const claims = [await near.claim("a", "resp_lost"), await near.claim("a", "resp_lost")];
+  expect([...claims, await far.claim("a", "resp_lost")]).toEqual([entry, undefined, undefined]);
+});
+
+withRedis("what was claimed before its write came to Redis is not to be had from there afterwards", async () => {
+  const link: Redis = redis({ url: server.url, stalledMillis: 200 });
+  closing.push(() => link.close());
+  await link.ready(5_000);
+  const store = redisUnfinished(link);
+  const near = over({
+    ...store,
+    write() {
+      throw new Error("it is still on its way");
+    },
+  });
+  near.began("a", "resp_late", entry);
+  expect(await near.claim("a", "resp_late")).toEqual(entry);
+  await store.write("a/resp_late", JSON.stringify(entry));
+  expect(await (await inRedis()).claim("a", "resp_late")).toBeUndefined();
 });
 
 describe("a gateway", () => {
@@ -160,7 +237,7 @@ describe("a gateway", () => {
       await using first = await gatewayProcess(options());
       expect((await create(first)).status).toBe(200);
       await first.line({ response_id: "resp_1", usage_source: "missing" });
-      await vi.waitFor(async () => expect(await inFolder().find("resp_1")).toBeDefined(), patience);
+      await written(1);
     }
     await using second = await gatewayProcess(options());
     await look(second);
@@ -172,13 +249,18 @@ describe("a gateway", () => {
     await using one = await gatewayProcess(shared);
     await using two = await gatewayProcess(shared);
     await create(one);
-    await vi.waitFor(async () => expect(await (await inRedis()).find("resp_1")).toBeDefined(), patience);
+    const link: Redis = redis({ url: server.url });
+    closing.push(() => link.close());
+    await link.ready(5_000);
+    const kept = () => link.call(["GET", "{tollgate}:unfinished:fake/resp_1"]);
+    await vi.waitFor(async () => expect(await kept()).toContain('"model":"m"'), patience);
     for (const gateway of [two, one, two]) await look(gateway);
-    await two.line({ response_id: "resp_1", usage_source: "provider" });
+    const recorded = () => [one, two].flatMap((gateway) => gateway.lines().filter(({ method }) => method === "GET"));
+    await vi.waitFor(() => expect(recorded()).toHaveLength(3), patience);
     const spent = async (gateway: Gateway) => {
       const samples = await gateway.metric("token_spend_total", { model: "m" });
       return samples.reduce((sum, { value }) => sum + value, 0);
     };
-    expect([await spent(one), await spent(two)]).toEqual([0, 3_000]);
+    expect((await spent(one)) + (await spent(two))).toBe(3_000);
   });
 });

@@ -3,20 +3,22 @@ import type { Provision } from "../admission/allowance/provision.ts";
 
 /** What is remembered of one from its beginning. */
 export interface Entry {
-  /** Who works on it, by name. */
-  readonly backend: string;
   /** As the client named it. */
   readonly model?: string;
+  /** As the backend was asked for it, where that is another name. */
+  readonly sent?: string;
   /** What was counted for it meanwhile; absent where its caller has no limits. */
   readonly provision?: Provision;
 }
 
 /** Where they outlive the gateway, or are shared with others. Each step may throw, or reject. */
 export interface UnfinishedStore {
-  write(id: string, entry: string): void | Promise<void>;
-  read(id: string): string | undefined | Promise<string | undefined>;
-  /** True for the one that it was removed for. */
-  remove(id: string): boolean | Promise<boolean>;
+  write(key: string, entry: string): void | Promise<void>;
+  /**
+   * The entry, for one taker alone; `taken` for others, `undefined` for what was never written, and then is not to be:
+   * `mayComeYet` says that a write of it was begun, and not seen to end.
+   */
+  take(key: string, mayComeYet: boolean): string | "taken" | undefined | Promise<string | "taken" | undefined>;
 }
 
 export interface UnfinishedOptions {
@@ -30,72 +32,92 @@ export interface UnfinishedOptions {
 export const keptMillis = 60 * 24 * 3_600_000;
 /** Kept here while the store does not take them; the oldest give way. */
 const maxHere = 10_000;
-/** Longer ids are no ids. */
-const longestId = 256;
+const retryMillis = 1_000;
 
 interface Here {
   readonly entry: Entry;
-  /** Whether the store has it too. */
-  readonly written: Promise<boolean>;
+  /** Resolves when the last try to write it is over. */
+  written: Promise<void>;
 }
 
 export class Unfinished {
   readonly #store: UnfinishedStore | undefined;
   readonly #failed: (error: unknown) => void;
+  /** Those that the store has not taken, as far as is known. */
   readonly #here = new Map<string, Here>();
+  #retry: NodeJS.Timeout | undefined = undefined;
 
   constructor({ store, failed }: UnfinishedOptions) {
     this.#store = store;
     this.#failed = failed;
   }
 
-  /** Never fails: what the store does not take is known here. */
-  began(id: string, entry: Entry): void {
-    if (id.length > longestId) return;
-    this.#here.delete(id);
-    this.#here.set(id, { entry, written: this.#write(id, entry) });
+  /** Never fails: what the store does not take is known here, and offered to it again. */
+  began(backend: string, id: string, entry: Entry): void {
+    const key = keyOf(backend, id);
+    const here: Here = { entry, written: Promise.resolve() };
+    this.#here.delete(key);
+    this.#here.set(key, here);
     const [oldest] = this.#here.keys();
     if (this.#here.size > maxHere && oldest !== undefined) this.#here.delete(oldest);
+    here.written = this.#write(key, here);
   }
 
-  async #write(id: string, entry: Entry): Promise<boolean> {
-    if (this.#store === undefined) return false;
+  async #write(key: string, here: Here): Promise<void> {
+    if (this.#store === undefined) return;
     try {
-      await this.#store.write(id, JSON.stringify(entry));
-      this.#here.delete(id);
-      return true;
+      await this.#store.write(key, JSON.stringify(here.entry));
+      if (this.#here.get(key) === here) this.#here.delete(key);
     } catch (error) {
       this.#failed(error);
-      return false;
+      this.#retry ??= setTimeout(() => void this.#writeAgain(), retryMillis).unref();
     }
   }
 
-  /** Nothing where the store cannot be read: whoever asks next may learn of it. */
-  async find(id: string): Promise<Entry | undefined> {
-    const here = this.#here.get(id);
-    if (here !== undefined) return here.entry;
+  /** One after the other; the first that fails puts off the rest. */
+  async #writeAgain(): Promise<void> {
+    this.#retry = undefined;
+    for (const [key, here] of this.#here) {
+      here.written = this.#write(key, here);
+      await here.written;
+      if (this.#retry !== undefined) return;
+    }
+  }
+
+  /**
+   * The entry for one caller alone, whoever else asks, here or elsewhere. Nothing where the store cannot tell who was
+   * first: whoever asks next may learn of it. Never rejects.
+   */
+  async claim(backend: string, id: string): Promise<Entry | undefined> {
+    const key = keyOf(backend, id);
+    const here = this.#here.get(key);
+    await here?.written;
     try {
-      const text = await this.#store?.read(id);
-      return text === undefined ? undefined : (JSON.parse(text) as Entry);
+      const found = await this.#store?.take(key, here !== undefined);
+      const isMine = here !== undefined && this.#here.get(key) === here;
+      this.#here.delete(key);
+      if (found === undefined) return isMine ? here.entry : undefined;
+      return found === "taken" ? undefined : entryIn(found);
     } catch (error) {
       this.#failed(error);
       return undefined;
     }
   }
-
-  /** True for one caller alone, whoever else asks, here or elsewhere: theirs is what it has used. */
-  async ended(id: string): Promise<boolean> {
-    const here = this.#here.get(id);
-    this.#here.delete(id);
-    if (here !== undefined && !(await here.written)) return true;
-    try {
-      return (await this.#store?.remove(id)) === true;
-    } catch (error) {
-      this.#failed(error);
-      return false;
-    }
-  }
 }
+
+/** Some engines number what they make, each from the beginning. */
+const keyOf = (backend: string, id: string): string => `${backend}/${id}`;
+
+/** Throws where it is none. */
+function entryIn(text: string): Entry {
+  const entry = JSON.parse(text) as Entry | null;
+  if (typeof entry !== "object" || entry === null || !(entry.provision === undefined || isProvision(entry.provision)))
+    throw new TypeError("what is kept of an unfinished response is not as it was written");
+  return entry;
+}
+
+const isProvision = ({ rules, amounts, at }: Provision): boolean =>
+  Array.isArray(rules) && Number.isFinite(amounts?.tokens) && Number.isFinite(amounts.nanoUsd) && Number.isFinite(at);
 
 /** Knows what began since the gateway did. */
 export const forgetfulUnfinished = (): Unfinished => new Unfinished({ failed() {} });

@@ -23,7 +23,7 @@ export const usage = `Usage: npm run bench -- [options]
   --only <parts>     some of ${parts.join(",")}
   --rounds <n>       rounds per measurement (default 7)
   --seconds <n>      length of one throughput measurement (default 2)
-  --warm-up <n>      seconds before the first round, of each contender: until then V8 compiles (default 8)
+  --warm-up <n>      seconds before the first round, of each contender: until then V8 compiles (default 15)
   --streams <n>      open streams for the memory measurement (default 5000)
   --json             print the report as JSON
   --assert           exit 1 when a bar is missed
@@ -64,7 +64,7 @@ export function flags(args: readonly string[]): Flags {
     only,
     rounds: Math.ceil(number("rounds", values.quick ? 3 : 7)),
     millis: number("seconds", values.quick ? 1 : 2) * 1000,
-    warmUpMillis: number("warm-up", values.quick ? 2 : 8) * 1000,
+    warmUpMillis: number("warm-up", values.quick ? 3 : 15) * 1000,
     streams: Math.ceil(number("streams", values.quick ? 2000 : 5000)),
     json: values.json,
     assert: values.assert,

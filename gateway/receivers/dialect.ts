@@ -23,8 +23,8 @@ export interface Dialect {
   readonly text?: (value: unknown) => string;
   /** What is kept of an answer or event that is too big to be parsed whole; `read` and `isToken` take the rest as absent. */
   readonly wanted: Wanted;
-  /** One of these stands in an event at the beginning of a stream that tells of something unfinished; none ever does when absent. */
-  readonly unfinishedMarks?: readonly string[];
+  /** Stands in each event that tells of something unfinished; none does when absent. */
+  readonly unfinishedMark?: string;
   /** An event without these bytes carries no token: saves parsing it. */
   readonly tokenMark?: string;
   /** Every event counts (sizes are summed up); else only the last few are read, where usage and finish stand. */
@@ -39,7 +39,7 @@ export function factsOf(reading: Reading, ended: boolean, estimatedOutput = 0): 
   if (tokens !== undefined) facts.tokens = tokens;
   if (media !== undefined) facts.media = media;
   if (finish !== undefined) facts.finish = finish;
-  if (unfinished !== undefined && reading.over !== true) facts.unfinished = unfinished;
+  if (unfinished !== undefined) facts.unfinished = unfinished;
   if (error !== undefined) facts.error = error;
   if (estimatedOutput > 0) facts.estimatedOutput = estimatedOutput;
   return facts;

@@ -97,6 +97,8 @@ export class EventAnswer implements AnswerReader, EventSink {
       this.events(rest);
     }
     const found = this.#readTail();
+    // Its end was told of later.
+    if (found.finish !== undefined) delete found.unfinished;
     const ended = found.over === true || found.error !== undefined;
     const { text } = this.#dialect;
     if (found.tokens !== undefined || text === undefined || !this.sawToken) return factsOf(found, ended);
@@ -123,14 +125,17 @@ export class EventAnswer implements AnswerReader, EventSink {
 
   /** At the beginning alone, of which nothing may be left among the last events. */
   #lookForUnfinished(events: Buffer): void {
-    const { unfinishedMarks } = this.#dialect;
-    if (unfinishedMarks === undefined || this.#found.unfinished !== undefined) return;
-    if (!unfinishedMarks.some((mark) => events.includes(mark))) return;
+    const { unfinishedMark } = this.#dialect;
+    if (unfinishedMark === undefined || this.#found.unfinished !== undefined) return;
+    if (!events.includes(unfinishedMark)) return;
     eachEvent(events, (event) => {
-      const { unfinished } = reading(this.#dialect, parsed(event));
-      if (unfinished !== undefined) this.#found = { ...this.#found, unfinished };
-      return unfinished !== undefined;
+      this.#noteUnfinished(reading(this.#dialect, parsed(event)));
+      return this.#found.unfinished !== undefined;
     });
+  }
+
+  #noteUnfinished({ unfinished }: Reading): void {
+    if (unfinished !== undefined) this.#found = { ...this.#found, unfinished };
   }
 
   #lookForError(event: Buffer): undefined {
@@ -152,7 +157,10 @@ export class EventAnswer implements AnswerReader, EventSink {
       this.#take({ event: "", data: "", value });
       return;
     }
-    if (!this.sawToken) this.sawToken = this.#dialect.isToken(value);
+    if (!this.sawToken) {
+      this.#noteUnfinished(this.#dialect.read(value));
+      this.sawToken = this.#dialect.isToken(value);
+    }
     this.#tail.keepValue(value);
   }
 

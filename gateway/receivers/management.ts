@@ -2,6 +2,7 @@
 import type { Operation } from "../../instrumentation/index.ts";
 import { plainReader } from "./answer.ts";
 import type { Receiver } from "./receiver.ts";
+import { readLateUse } from "./responses.ts";
 
 const anyMethod = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] as const;
 const nothing = { streamed: false } as const;
@@ -63,10 +64,9 @@ const table: readonly [Operation, ...string[]][] = [
     "/v1/fine_tuning/*",
   ],
   [
-    // What a stored response says of its usage was counted when it was made.
+    // What a stored response says of its usage was counted when it was made, unless it was made in the background.
     "stored_response",
-    "GET DELETE /v1/responses/{id}",
-    "POST /v1/responses/{id}/cancel",
+    "DELETE /v1/responses/{id}",
     "GET /v1/responses/{id}/input_items",
     "/v1/responses/*",
   ],
@@ -99,13 +99,26 @@ const table: readonly [Operation, ...string[]][] = [
   ],
 ];
 
-export const management: readonly Receiver[] = table.flatMap(([operation, ...routes]) =>
+/** The answer is a response, with what it has used. */
+const telling = (path: string, method: string): Receiver => ({
+  ...passing("stored_response", path, [method]),
+  metered: true,
+  readAnswer: readLateUse,
+});
+
+const listed: readonly Receiver[] = table.flatMap(([operation, ...routes]) =>
   routes.map((route) => {
     const words = route.split(" ");
     const path = words.at(-1) ?? "";
     return passing(operation, path, words.length === 1 ? anyMethod : words.slice(0, -1));
   }),
 );
+
+export const management: readonly Receiver[] = [
+  telling("/v1/responses/{id}", "GET"),
+  telling("/v1/responses/{id}/cancel", "POST"),
+  ...listed,
+];
 
 /** Takes whatever nothing else takes. */
 export const other: Receiver = passing("other", "/v1/*", anyMethod);

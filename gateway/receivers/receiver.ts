@@ -70,7 +70,7 @@ export interface Receiver {
   readonly upstreamMode: "chat" | "responses" | "other";
   /** How the request body is taken: parsed JSON, scanned multipart (model in a field), or passed through unread. */
   readonly body: "json" | "multipart" | "json-or-multipart" | "opaque";
-  /** True where the answer has usage to meter; such backends are asked for `identity` encoding. */
+  /** True where the answer may have usage to meter; such backends are asked for `identity` encoding. */
   readonly metered: boolean;
   /** Reads the parsed JSON body (any JSON value: never throws on odd shapes). */
   readRequest(body: unknown): RequestFacts;

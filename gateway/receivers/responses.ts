@@ -11,12 +11,8 @@ import { tokensIn } from "./tokens.ts";
 /** Events that end a stream; each carries the whole response. */
 const endings = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
 
-/** What is begun, and goes on in the background. */
-const going = new Set(["queued", "in_progress"]);
-
 function readResponse(response: JsonObject, over: boolean): Reading {
   const model = textIn(response.model);
-  const id = textIn(response.id);
   const tokens = tokensIn(response.usage);
   const finish = over ? textIn(response.status) : undefined;
   const error = errorIn(response);
@@ -25,10 +21,7 @@ function readResponse(response: JsonObject, over: boolean): Reading {
   if (tokens !== undefined) reading.tokens = tokens;
   if (finish !== undefined) reading.finish = finish;
   if (error !== undefined) reading.error = error;
-  // A stream that is followed says so of every response at first.
-  const goesOn = going.has(textIn(response.status) ?? "") && (over || response.background === true);
-  if (goesOn && id !== undefined) reading.unfinished = id;
-  else if (over) reading.over = over;
+  if (over) reading.over = over;
   return reading;
 }
 
@@ -66,20 +59,36 @@ const dialect: Dialect = {
   },
   text,
   tokenMark: '.delta"',
-  unfinishedMarks: ['"background":true', '"background": true'],
   wanted: {
     type: "value",
     delta: "length",
     message: "value",
     code: "value",
-    response: { id: "value", background: "value", model: "value", status: "value", usage: "value", error: "value" },
+    response: { id: "value", model: "value", status: "value", usage: "value", error: "value" },
     id: "value",
-    background: "value",
     model: "value",
     status: "value",
     usage: "value",
     error: "value",
   },
+};
+
+/** What is begun, and goes on in the background. */
+const going = new Set(["queued", "in_progress"]);
+const longestId = 256;
+
+/** Of responses that are made whether anybody waits for them or not: it tells those that are not finished. */
+const background: Dialect = {
+  ...dialect,
+  read(value) {
+    const reading = read(value);
+    const said = objectIn(value);
+    const { id, status } = (said?.type === undefined ? said : objectIn(said.response)) ?? {};
+    const named = textIn(id);
+    const goesOn = named !== undefined && named.length <= longestId && going.has(textIn(status) ?? "");
+    return goesOn ? { ...reading, unfinished: named } : reading;
+  },
+  unfinishedMark: '"status"',
 };
 
 const receiver = (path: string): Receiver => ({
@@ -101,7 +110,7 @@ const receiver = (path: string): Receiver => ({
     if (mcpServers.length > 0) facts.mcpServers = mcpServers;
     return facts;
   },
-  readAnswer: (head, request) => answerReader(dialect, head, request),
+  readAnswer: (head, request) => answerReader(request.background === true ? background : dialect, head, request),
   estimateInput(body) {
     const request = objectIn(body);
     const texts = textsOf(request?.instructions);
@@ -123,21 +132,18 @@ const counting: Receiver = {
 };
 
 /**
- * The receiver of an answer that tells of a response which was made earlier, and of its use: only that is read, and only
- * where it is final. What became of the response is no news of this request.
+ * Reads an answer that tells of a response which was made earlier: what it has used, where that is final. What became of
+ * it is no news of this request.
  */
-export const catchingUp = (stored: Receiver): Receiver => ({
-  ...stored,
-  metered: true,
-  readAnswer: (head, request) => (head.status < 400 ? new LateUse(head, request) : stored.readAnswer(head, request)),
-});
+export const readLateUse: Receiver["readAnswer"] = (head, request) =>
+  head.status < 400 ? new LateUse(head, request) : plainReader(head);
 
 class LateUse implements AnswerReader {
   readonly sawToken = false;
   readonly #reader: AnswerReader;
 
   constructor(head: AnswerHead, request: RequestFacts) {
-    this.#reader = answerReader(dialect, head, request);
+    this.#reader = answerReader(background, head, request);
   }
 
   read(chunk: Buffer): void {

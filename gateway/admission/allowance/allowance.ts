@@ -1,11 +1,12 @@
 // What callers may use: one call reserves for a request in every limit and budget that applies, all or nothing.
-import type { Exporter } from "../../../instrumentation/index.ts";
+import type { Exchange, Exporter } from "../../../instrumentation/index.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Ledger, Taken } from "./ledger.ts";
 import { OpenReservations } from "./open-reservations.ts";
 import { type Plan, plans } from "./plans.ts";
-import type { Provision } from "./provision.ts";
+import { correct, type Provision } from "./provision.ts";
+import { statedUse } from "./real-use.ts";
 import { refusal } from "./refusal.ts";
 import { type Reservation, Reserved, type ReservedBy, unlimited } from "./reservation.ts";
 import type { Amounts, Rule } from "./rule.ts";
@@ -26,8 +27,6 @@ export interface Ask {
   readonly estimatedNanoUsd: number | undefined;
   /** Open for as long as both ends like: it is sure to be settled, and never taken for lost. */
   readonly lasting?: boolean;
-  /** What was counted for a response of which this request may learn what it really used. */
-  readonly corrects?: Provision;
 }
 
 export interface Allowance {
@@ -36,6 +35,8 @@ export interface Allowance {
    * request_limit, token_limit, concurrency_limit, budget_exceeded, unpriced_model, or limits_away.
    */
   reserve(ask: Ask): Reservation | Promise<Reservation>;
+  /** When the exchange of this id is recorded, what it states was used takes the place of what was counted for it. */
+  expect(id: string, provision: Provision): void;
   /** Settles each reservation when its exchange is recorded. Stands behind the price processor. */
   readonly exporter: Exporter;
   /** Takes on other limits and budgets; what is counted stays counted. */
@@ -70,6 +71,8 @@ class Reservations implements Allowance, ReservedBy {
   readonly #open = new OpenReservations<Reserved>();
   /** Steps of which Redis has not answered yet. */
   readonly #charging = new Set<Promise<void>>();
+  /** By the id of the exchange that states what was used. */
+  readonly #expected = new Map<string, Provision>();
   readonly #expiring: NodeJS.Timeout;
   readonly exporter: Exporter;
 
@@ -80,15 +83,19 @@ class Reservations implements Allowance, ReservedBy {
     this.#expireMillis = settings.limits.expireSeconds * 1000;
     this.#expiring = setInterval(() => this.#expire(), expiryMillis).unref();
     const open = this.#open;
+    const correct = this.#correct.bind(this);
     this.exporter = {
       name: "allowance",
       export(record) {
-        if (record.kind === "exchange") open.get(record.id)?.settle(record);
+        if (record.kind !== "exchange") return;
+        open.get(record.id)?.settle(record);
+        if (record.responseId !== undefined) correct(record);
       },
       // However little is known of it: its caller is not to pay with a place for what failed here.
       lost(id, record) {
         if (record?.kind === "exchange") open.get(id)?.settle(record);
         else open.get(id)?.expire();
+        if (record?.kind === "exchange") correct(record);
       },
       // The last exporter to be told of a record is the last to know what was used.
       shutdown: () => this.close(),
@@ -102,7 +109,7 @@ class Reservations implements Allowance, ReservedBy {
   reserve(ask: Ask): Reservation | Promise<Reservation> {
     const { identity, model } = ask;
     const plan = this.#plans.planOf(identity, model);
-    if (plan.rules.length === 0 && ask.corrects === undefined) return unlimited;
+    if (plan.rules.length === 0) return unlimited;
     const amounts = amountsOf(ask, plan);
     const taken = this.ledger.take(plan.rules, amounts);
     return taken instanceof Promise
@@ -116,6 +123,17 @@ class Reservations implements Allowance, ReservedBy {
     const reserved = new Reserved(this, ask, taken.holding, taken.used, now);
     this.#open.add(reserved);
     return reserved;
+  }
+
+  expect(id: string, provision: Provision): void {
+    this.#expected.set(id, provision);
+  }
+
+  #correct(exchange: Exchange): void {
+    const provision = this.#expected.get(exchange.id);
+    if (provision === undefined) return;
+    this.#expected.delete(exchange.id);
+    correct(this.ledger, provision, statedUse(exchange, provision.amounts), this.wall());
   }
 
   end(reserved: Reserved): boolean {

@@ -4,7 +4,6 @@ import type { RequestFacts } from "../../receivers/receiver.ts";
 import { mostTokens } from "../../receivers/request.ts";
 import type { Identity } from "../identity.ts";
 import type { Ask } from "./allowance.ts";
-import type { Provision } from "./provision.ts";
 
 /** What a request that may use so much would cost, nano-USD; `undefined` where no price is known. */
 type Quote = (input: number, output: number) => number | undefined;
@@ -22,7 +21,6 @@ export interface EstimateOptions {
   /** For each choice of a request that sets no maximum, tokens. */
   readonly outputTokens: number;
   readonly quote: Quote;
-  readonly corrects?: Provision | undefined;
 }
 
 /** Text in JSON has about four bytes a token in English, and fewer tokens than that where it is escaped. */
@@ -39,11 +37,9 @@ const generating: ReadonlySet<Operation> = new Set(["chat", "completion", "respo
 /** Finds the figures out when they are asked for, so that a caller without limits pays nothing. */
 export class Estimate implements Ask {
   readonly #options: EstimateOptions;
-  readonly corrects?: Provision;
 
   constructor(options: EstimateOptions) {
     this.#options = options;
-    if (options.corrects !== undefined) this.corrects = options.corrects;
   }
 
   get id(): string {

@@ -77,7 +77,7 @@ async function inRedis(): Promise<Setting> {
     gateway: crypto.randomUUID(),
     wall: () => now,
     onFailure: "refuse",
-    deadMillis: 400 * 24 * hour,
+    deadMillis: 70 * 24 * hour,
   });
   return {
     ledger,

@@ -28,6 +28,8 @@ function ofAnswer(exchange: Exchange, reserved: Amounts): Amounts {
   if (cache === "hit") return none;
   // What a stored response has used is its maker's: see `correct`.
   if (operation === "stored_response") return none;
+  // Its backend goes on, and will state what it used.
+  if (exchange.responseId !== undefined) return reserved;
   // A session in which no response began.
   if (operation === "realtime" && usageSource === undefined) return none;
   return statedUse(exchange, tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none);

@@ -1,11 +1,10 @@
 // One request's reservation: counted once, in steps or at its end, whatever becomes of the ledger meanwhile.
 import type { Exchange } from "../../../instrumentation/index.ts";
 import { GatewayError } from "../../errors.ts";
-import type { Ask } from "./allowance.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
-import { correct, type Provision } from "./provision.ts";
+import type { Provision } from "./provision.ts";
 import { rateHeaders } from "./rate-headers.ts";
-import { neverSent, realUse, statedUse } from "./real-use.ts";
+import { neverSent, realUse } from "./real-use.ts";
 import { refusal } from "./refusal.ts";
 import type { Amounts, Rule } from "./rule.ts";
 
@@ -73,14 +72,12 @@ export class Reserved implements Reservation {
   readonly #by: ReservedBy;
   readonly #holding: Holding;
   readonly #used: readonly number[];
-  /** What was counted for a response of earlier, of which this request may learn what it has used. */
-  readonly #corrects: Provision | undefined;
   /** Steps that were counted, or are sure to be. */
   #charged: Amounts = nothing;
 
   constructor(
     by: ReservedBy,
-    { id, lasting = false, corrects }: Pick<Ask, "id" | "lasting" | "corrects">,
+    { id, lasting = false }: { readonly id: string; readonly lasting?: boolean },
     holding: Holding,
     used: readonly number[],
     at: number,
@@ -88,7 +85,6 @@ export class Reserved implements Reservation {
     this.#by = by;
     this.id = id;
     this.lasting = lasting;
-    this.#corrects = corrects;
     this.#holding = holding;
     this.#used = used;
     this.at = at;
@@ -149,13 +145,7 @@ export class Reserved implements Reservation {
     else if (this.#by.end(this)) {
       const used = realUse(exchange, this.#holding.amounts);
       this.#by.ledger.settle(this.#holding, less(used, this.#charged));
-      if (this.#corrects !== undefined && exchange.tokens !== undefined) this.#correct(this.#corrects, exchange);
     }
-  }
-
-  #correct(provision: Provision, exchange: Exchange): void {
-    const { ledger, wall } = this.#by;
-    correct(ledger, provision, statedUse(exchange, provision.amounts), wall());
   }
 
   release(): void {
