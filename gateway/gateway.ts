@@ -208,6 +208,8 @@ export async function gateway({
       api.destroy();
       ids.flush();
       await telemetry.shutdown();
+      // Records that were made at the very end may have begun some.
+      await unfinished.flush();
       opsPort.destroy();
       await Promise.all([closed, close(), cache.close()]);
     },

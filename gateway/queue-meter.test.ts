@@ -146,10 +146,12 @@ test("a reload that is refused changes nothing, queues among it", async () => {
   await using stage = await scene({ backend: { maxConcurrent: 3 } });
   const next = { ...backendAt(stage.backend.origin), maxConcurrent: 7 };
   const prices = [{ model: "m", origin: "config: prices[0]" }];
-  const reload = () => stage.tollgate.gateway.reload({ ...testConfig(), backends: [next], prices });
+  const newcomer = { ...backendAt(stage.backend.origin), name: "newcomer" };
+  const reload = () => stage.tollgate.gateway.reload({ ...testConfig(), backends: [next, newcomer], prices });
   expect(reload).toThrow("config: prices[0] sets no price; give it an amount, sameAs, or free: true.");
   const all = await samples(stage);
   expect(readingOf(all, "gateway_backend_inflight_limit", { backend: "fake" })).toBe(3);
+  expect(all.filter(({ labels }) => labels.queue_name === "backend:newcomer")).toEqual([]);
 });
 
 test("a reload with new limits lets in who waits", async () => {

@@ -35,14 +35,18 @@ export function settings({
 }: SettingsOptions): (config: Config, previous?: OwnSetting) => OwnSetting {
   const shared = { breaker, queues, latency: latency(clock.now), random, wall: clock.wall, certificateSeen };
   return (config, previous) => {
+    // First, as what cannot be used shows here, and a fleet makes queues and connections.
+    const own = {
+      doors: doors(config),
+      quotes: quotes(config.prices),
+      clientAddress: clientAddress(config.trustedProxies),
+    };
     const ready = fleet({ config, ...shared, ...(previous && { previous: previous.fleet }) });
     const checks = previous && { previous: previous.admission.checks };
     return {
+      ...own,
       fleet: ready,
-      doors: doors(config),
       admission: admission({ config, fleet: ready, keys, ids, now: clock.wall, ...checks }),
-      quotes: quotes(config.prices),
-      clientAddress: clientAddress(config.trustedProxies),
     };
   };
 }

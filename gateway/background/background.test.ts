@@ -8,6 +8,7 @@ import { event } from "../testing/payloads.ts";
 import { rawRequest } from "../testing/raw-client.ts";
 import { routedScene } from "../testing/routed-scene.ts";
 import { type Scene, scene } from "../testing/scene.ts";
+import { Unfinished } from "./unfinished.ts";
 
 const model = "gpt-4o-mini";
 const served = "gpt-4o-mini-2024-07-18";
@@ -282,6 +283,24 @@ test("a response that is not made in the background was counted when it was made
   expect(after).not.toHaveProperty("tokens");
 });
 
+test("the place of a look is free when it is answered, however long it takes to know whose usage that was", async () => {
+  const asked = Promise.withResolvers<void>();
+  const slow = new Unfinished({ store: { write() {}, take: () => asked.promise.then(() => undefined) }, failed() {} });
+  const keys = keyRing();
+  const secret = keys.add("k1", { limits: { concurrent: 1 }, grants: ["stored_responses"] });
+  const bearer = ["Authorization", `Bearer ${secret}`] as const;
+  const whole = { ...response("completed", { usage }), background: false };
+  const script = [json(whole), json(whole), json(whole)];
+  await using stage = await scene({ script, admitting: { keys, unfinished: slow } });
+  const ask = (method: string, path: string, body?: string) =>
+    stage.ask(path, { method, headers: [bearer, ["Content-Type", "application/json"]], ...(body && { body }) });
+  await ask("POST", "/responses", JSON.stringify({ model, input: "?" }));
+  await stage.tollgate.settled(1);
+  const looks = [await ask("GET", "/responses/resp_1"), await ask("GET", "/responses/resp_1")];
+  expect(looks.map(({ status }) => status)).toEqual([200, 200]);
+  asked.resolve();
+});
+
 describe("of a key with a budget", () => {
   const budgets = [{ period: "month", usd: 1, softRatio: 0.8, hard: true }] as const;
   const limits = { tokensPerDay: 1_000_000 };
@@ -343,6 +362,20 @@ describe("of a key with a budget", () => {
     expect(tokens).toBe(3_000);
     // By the hour, the request's own milliseconds count besides.
     expect(Math.round(nanoUsd / 100_000)).toBeGreaterThanOrEqual(Math.round(least / 100_000));
+  });
+
+  test("by the hour, the budget holds what the records say", async () => {
+    const prices = [{ model: "*", perHour: 1_000, inputPerMillion: 1, outputPerMillion: 2, origin: "config: own" }];
+    const { stage, used, begin, look: ask } = await stageOf({ config: { prices }, script: [queued, finished] });
+    await using _ = stage;
+    await begin();
+    await stage.tollgate.settled(1);
+    await ask();
+    const exchanges = await stage.tollgate.settled(2);
+    const costs = exchanges.map((exchange) =>
+      exchange.cost && "nanoUsd" in exchange.cost ? exchange.cost.nanoUsd : 0,
+    );
+    expect((await used()).nanoUsd).toBe(costs.reduce((sum, one) => sum + one, 0));
   });
 
   test("more than was reserved counts, too", async () => {

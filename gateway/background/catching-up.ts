@@ -6,7 +6,7 @@ import type { Entry } from "./unfinished.ts";
 
 /** To be awaited between such an answer's end and its record. Never rejects. */
 export async function catchUp(sending: Sending): Promise<void> {
-  const { passage, options, path } = sending;
+  const { passage, options, path, reserved } = sending;
   const { tap, draft } = passage;
   const attempt = draft.attempts.at(-1);
   // Of an error, the record tells as of any.
@@ -16,6 +16,8 @@ export async function catchUp(sending: Sending): Promise<void> {
   const facts = tap.finish();
   if (facts?.tokens === undefined) return;
   const id = idIn(path);
+  // The client has its answer, and may ask again before it is known whose usage this was.
+  reserved?.free();
   const entry = await options.unfinished.claim(attempt.backend, id);
   if (entry === undefined) return;
   passage.tap = new SpentTap(facts);

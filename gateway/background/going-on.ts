@@ -15,7 +15,7 @@ export class GoingOn implements Background {
     const { attempts, requestedModel } = passage.draft;
     const attempt = attempts.at(-1);
     if (attempt === undefined) return;
-    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {};
+    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = { begunBy: passage.id };
     if (requestedModel !== undefined) entry.model = requestedModel;
     if (attempt.model !== undefined) entry.sent = attempt.model;
     if (reserved?.provision !== undefined) entry.provision = reserved.provision;

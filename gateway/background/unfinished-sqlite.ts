@@ -19,6 +19,7 @@ export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): Un
     open.exec(table);
     return {
       insert: open.prepare("REPLACE INTO unfinished VALUES (?, ?, ?)"),
+      look: open.prepare("SELECT 1 FROM unfinished WHERE id = ?"),
       take: open.prepare("DELETE FROM unfinished WHERE id = ? RETURNING entry"),
       forget: open.prepare("DELETE FROM unfinished WHERE began_at < ?"),
     };
@@ -31,13 +32,15 @@ export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): Un
   };
 
   return {
-    write(key, entry) {
+    write(key, _, entry) {
       statements ??= prepared(database.make());
       const at = Math.round(now());
       statements.forget.run(at - keptMillis);
       statements.insert.run(key, entry, at);
     },
     take(key) {
+      // To delete nothing is to wait for whoever writes, too.
+      if (found()?.look.get(key) === undefined) return undefined;
       const entry = found()?.take.get(key)?.entry;
       return entry === undefined ? undefined : String(entry);
     },

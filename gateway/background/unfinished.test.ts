@@ -20,6 +20,7 @@ const missing = noRedis();
 const withRedis = missing === undefined ? test : test.skip;
 const patience = { timeout: 10_000, interval: 10 };
 const entry: Entry = {
+  begunBy: "x-1",
   model: "o3",
   sent: "o3-2025-04-16",
   provision: {
@@ -104,9 +105,49 @@ describe("each place", () => {
         expect(claimed).toEqual([entry]);
       }, patience);
       expect(await there.claim("a", "resp_1")).toBeUndefined();
+      // Some engines begin to number anew.
+      const another = { ...entry, begunBy: "x-2", model: "another" };
+      const [once, twice] = ["resp_1", "resp_2"];
+      here.began("a", twice, entry);
+      await here.flush();
+      for (const id of [once, twice]) here.began("a", id, another);
+      await here.flush();
+      expect([await there.claim("a", once), await there.claim("a", twice)]).toEqual([another, another]);
       expect(told).toEqual([]);
     });
   }
+});
+
+test("what is left is written at the end", async () => {
+  const kept: string[] = [];
+  let isBusy = true;
+  const one = over({
+    write(key) {
+      if (isBusy) throw new Error("busy");
+      kept.push(key);
+    },
+    take: () => undefined,
+  });
+  one.began("a", "resp_1", entry);
+  await vi.waitFor(() => expect(told).toHaveLength(1), patience);
+  isBusy = false;
+  await one.flush();
+  expect(kept).toEqual(["a/resp_1"]);
+});
+
+test("an answer that brings usage waits for no other process that writes, where nothing is unfinished", async () => {
+  const one = inFolder();
+  one.began("a", "resp_1", entry);
+  await written(1);
+  const other = new DatabaseSync(databaseFile(folder));
+  closing.push(() => other.close());
+  other.exec("BEGIN IMMEDIATE");
+  expect(await one.claim("a", "resp_0")).toBeUndefined();
+  expect(told).toEqual([]);
+  expect(await one.claim("a", "resp_1")).toBeUndefined();
+  expect(told).toHaveLength(1);
+  other.exec("COMMIT");
+  expect(await one.claim("a", "resp_1")).toEqual(entry);
 });
 
 test("nothing is written while nothing is unfinished", async () => {
@@ -129,7 +170,7 @@ test("what a store does not take is told of, known here, and written as soon as 
   const kept = new Map<string, string>();
   let isFull = true;
   const one = over({
-    write(key, text) {
+    write(key, _, text) {
       if (isFull) throw new Error("the disk is full");
       kept.set(key, text);
     },
@@ -157,7 +198,7 @@ test("while a store cannot tell who was first, nobody is; and then one is", asyn
   expect(await one.claim("a", "resp_1")).toBeUndefined();
 });
 
-test.each(["null", "5", "{", '{"provision":1}', '{"provision":{"rules":[],"amounts":{},"at":1}}'])(
+test.each(["null", "5", "{", "{}", '{"begunBy":"x","provision":{"rules":[],"amounts":{},"at":1}}'])(
   "what is no entry in a store is told of, and none: %s",
   async (text) => {
     const one = over({ write() {}, take: () => text });
@@ -174,8 +215,8 @@ withRedis("a write that came to Redis, although its answer did not, is claimed o
   const store = redisUnfinished(link);
   const near = over({
     ...store,
-    async write(key, text) {
-      await store.write(key, text);
+    async write(key, begunBy, text) {
+      await store.write(key, begunBy, text);
       throw new Error("no answer came");
     },
   });
@@ -197,7 +238,7 @@ withRedis("what was claimed before its write came to Redis is not to be had from
   });
   near.began("a", "resp_late", entry);
   expect(await near.claim("a", "resp_late")).toEqual(entry);
-  await store.write("a/resp_late", JSON.stringify(entry));
+  await store.write("a/resp_late", entry.begunBy, JSON.stringify(entry));
   expect(await (await inRedis()).claim("a", "resp_late")).toBeUndefined();
 });
 

@@ -3,6 +3,8 @@ import type { Provision } from "../admission/allowance/provision.ts";
 
 /** What is remembered of one from its beginning. */
 export interface Entry {
+  /** The id of the exchange that it began with: tells it from another one of the same name. */
+  readonly begunBy: string;
   /** As the client named it. */
   readonly model?: string;
   /** As the backend was asked for it, where that is another name. */
@@ -13,12 +15,13 @@ export interface Entry {
 
 /** Where they outlive the gateway, or are shared with others. Each step may throw, or reject. */
 export interface UnfinishedStore {
-  write(key: string, entry: string): void | Promise<void>;
+  /** In the place of what has the key already; not of itself, where it was taken. */
+  write(key: string, begunBy: string, entry: string): void | Promise<void>;
   /**
-   * The entry, for one taker alone; `taken` for others, `undefined` for what was never written, and then is not to be:
-   * `mayComeYet` says that a write of it was begun, and not seen to end.
+   * The entry, for one taker alone; `taken` for others, `undefined` for what was never written. `here`: one whose write
+   * was begun, and not seen to end: it is the taker's where it is not there, and may then not come any more.
    */
-  take(key: string, mayComeYet: boolean): string | "taken" | undefined | Promise<string | "taken" | undefined>;
+  take(key: string, here: string | undefined): string | "taken" | undefined | Promise<string | "taken" | undefined>;
 }
 
 export interface UnfinishedOptions {
@@ -66,7 +69,7 @@ export class Unfinished {
   async #write(key: string, here: Here): Promise<void> {
     if (this.#store === undefined) return;
     try {
-      await this.#store.write(key, JSON.stringify(here.entry));
+      await this.#store.write(key, here.entry.begunBy, JSON.stringify(here.entry));
       if (this.#here.get(key) === here) this.#here.delete(key);
     } catch (error) {
       this.#failed(error);
@@ -84,6 +87,13 @@ export class Unfinished {
     }
   }
 
+  /** At the end, when nothing more begins: offers the store once more what it has not taken. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#retry);
+    await this.#writeAgain();
+    clearTimeout(this.#retry);
+  }
+
   /**
    * The entry for one caller alone, whoever else asks, here or elsewhere. Nothing where the store cannot tell who was
    * first: whoever asks next may learn of it. Never rejects.
@@ -93,7 +103,7 @@ export class Unfinished {
     const here = this.#here.get(key);
     await here?.written;
     try {
-      const found = await this.#store?.take(key, here !== undefined);
+      const found = await this.#store?.take(key, here?.entry.begunBy);
       const isMine = here !== undefined && this.#here.get(key) === here;
       this.#here.delete(key);
       if (found === undefined) return isMine ? here.entry : undefined;
@@ -111,7 +121,7 @@ const keyOf = (backend: string, id: string): string => `${backend}/${id}`;
 /** Throws where it is none. */
 function entryIn(text: string): Entry {
   const entry = JSON.parse(text) as Entry | null;
-  if (typeof entry !== "object" || entry === null || !(entry.provision === undefined || isProvision(entry.provision)))
+  if (typeof entry?.begunBy !== "string" || !(entry.provision === undefined || isProvision(entry.provision)))
     throw new TypeError("what is kept of an unfinished response is not as it was written");
   return entry;
 }

@@ -17,6 +17,8 @@ const usualOfFiles = 10_000;
 /** As many as OpenAI's endpoints give at once; of files more, which are many and small. */
 const perPage = 100;
 const filesPerPage = 1_000;
+/** Lists that begin with what was made first, unless the client says otherwise. */
+const oldestFirst = new Set(["/v1/chat/completions", "/v1/evals"]);
 /** What is answered here, and not by the backend. */
 const paging = ["limit", "after", "before"];
 
@@ -31,7 +33,7 @@ export function excerptIn(query: string, path: string): Excerpt {
     limit: limit === null ? (path === "/v1/files" ? usualOfFiles : usualLimit) : Number(limit),
     after: wanted.get("after") ?? undefined,
     before: wanted.get("before") ?? undefined,
-    ascending: (order ?? (path === "/v1/chat/completions" ? "asc" : "desc")) === "asc",
+    ascending: (order ?? (oldestFirst.has(path) ? "asc" : "desc")) === "asc",
   };
 }
 

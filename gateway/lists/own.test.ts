@@ -140,6 +140,18 @@ describe("a list", () => {
     expect(await idsOf(at.one.files.list({ order: "asc" }))).toEqual(made.toReversed());
   });
 
+  test("is merged oldest first where that is how it begins", async () => {
+    const [a, b] = [await fakeBackend({ otherwise: keeper("a", 9) }), await fakeBackend({ otherwise: keeper("b", 9) })];
+    await using at = await gateway(a, b);
+    const made: Kept[] = [];
+    for (const name of ["a", "b", "a"]) {
+      at.makeAt(name);
+      made.push(await at.one.post<Kept>("/evals", { body: {} }));
+    }
+    expect(await at.one.get("/evals")).toMatchObject({ data: made.map(({ id }) => ({ id })) });
+    expect(await at.one.get("/evals?order=desc")).toMatchObject({ data: made.toReversed().map(({ id }) => ({ id })) });
+  });
+
   test("passes by a backend that keeps none, and takes what else is asked for along", async () => {
     const a = await fakeBackend({ otherwise: keeper("a", 100) });
     const b = await fakeBackend({ otherwise: errorAnswer(404, "no such path") });

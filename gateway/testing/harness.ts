@@ -90,7 +90,7 @@ const version = "0.0.0-test";
 /** Starts a gateway; close it at the end of the test. */
 export async function startTollgate(
   overrides: Partial<Config> = {},
-  admitting: Pick<GatewayOptions, "keys" | "managedKeys" | "ids"> = {},
+  admitting: Pick<GatewayOptions, "keys" | "managedKeys" | "ids" | "unfinished"> = {},
 ): Promise<Tollgate> {
   const config = testConfig(overrides);
   const exchanges: Exchange[] = [];

@@ -83,6 +83,7 @@ class Reservations implements Allowance, ReservedBy {
     this.#expireMillis = settings.limits.expireSeconds * 1000;
     this.#expiring = setInterval(() => this.#expire(), expiryMillis).unref();
     const open = this.#open;
+    const expected = this.#expected;
     const correct = this.#correct.bind(this);
     this.exporter = {
       name: "allowance",
@@ -96,6 +97,7 @@ class Reservations implements Allowance, ReservedBy {
         if (record?.kind === "exchange") open.get(id)?.settle(record);
         else open.get(id)?.expire();
         if (record?.kind === "exchange") correct(record);
+        else expected.delete(id);
       },
       // The last exporter to be told of a record is the last to know what was used.
       shutdown: () => this.close(),

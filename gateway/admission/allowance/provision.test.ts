@@ -114,4 +114,20 @@ withRedis("one gateway counts in advance and another sets it right: the sum is w
   const used = (await one.own.standing()).map(({ rule: { counted: what, period }, used: sum }) => [what, period, sum]);
   expect(used).toContainEqual(["tokens", "day", 40_900]);
   expect(used).toContainEqual(["money", "month", 4_090_000]);
+  // What a gateway that was killed had not counted yet is not given back.
+  const [day] = (await one.own.standing()).filter(({ rule: { period } }) => period === "day").map(({ rule }) => rule);
+  if (day === undefined) throw new Error("no rule counts by the day");
+  const never = { rules: [day], amounts: { tokens: 1_000_000, nanoUsd: 0 }, at: Date.now() };
+  correct(one.shared, never, { tokens: 0, nanoUsd: 0 }, Date.now());
+  await expect.poll(() => one.shared.pending).toBe(0);
+  expect(await one.shared.used([day])).toEqual([0]);
+});
+
+test("nothing is expected of a record that was lost", async () => {
+  const own = allowance({ settings: { ...settings, budgets: [] }, ledger, wall: () => now });
+  const provision = counted();
+  own.expect("x-1", provision);
+  own.exporter.lost?.("x-1", undefined);
+  own.exporter.export(exchangeOf("x-1", { operation: "stored_response", responseId: "resp_1", tokens: { output: 0 } }));
+  expect(ledger.used(rules)).toEqual([100, 100, 1_000, 1_000]);
 });

@@ -28,8 +28,9 @@ function ofAnswer(exchange: Exchange, reserved: Amounts): Amounts {
   if (cache === "hit") return none;
   // What a stored response has used is its maker's: see `correct`.
   if (operation === "stored_response") return none;
-  // Its backend goes on, and will state what it used.
-  if (exchange.responseId !== undefined) return reserved;
+  // Its backend goes on, and will state what it used. By the hour, this request has cost something already.
+  if (exchange.responseId !== undefined)
+    return { tokens: reserved.tokens, nanoUsd: reserved.nanoUsd + statedUse(exchange, none).nanoUsd };
   // A session in which no response began.
   if (operation === "realtime" && usageSource === undefined) return none;
   return statedUse(exchange, tokens !== undefined || attempts.some(mayHaveWorked) ? reserved : none);
