@@ -79,49 +79,60 @@ const settings = {
   budgets: [{ scope: "user", name: "*", period: "month", usd: 100, softRatio: 0.8, hard: true }],
 } as const;
 
-withRedis("one gateway counts in advance and another sets it right: the sum is what was used", async () => {
-  await using server = await redisServer();
-  const opened = async (gateway: string) => {
-    const link = redis({ url: server.url });
-    await link.ready(5_000);
-    const shared = redisLedger({ redis: link, gateway, wall: Date.now, onFailure: "refuse" });
-    const own = allowance({ settings, ledger: shared, wall: Date.now });
-    return {
-      own,
-      shared,
-      async [Symbol.asyncDispose]() {
-        await own.close();
-        await link.close();
-      },
+withRedis(
+  "one gateway counts in advance and another sets it right: the sum is what was used, whoever tells Redis first",
+  async () => {
+    await using server = await redisServer();
+    const opened = async (gateway: string) => {
+      const link = redis({ url: server.url });
+      await link.ready(5_000);
+      const shared = redisLedger({ redis: link, gateway, wall: Date.now, onFailure: "refuse" });
+      const own = allowance({ settings, ledger: shared, wall: Date.now });
+      return {
+        own,
+        shared,
+        async [Symbol.asyncDispose]() {
+          await own.close();
+          await link.close();
+        },
+      };
     };
-  };
-  await using one = await opened("one");
-  await using two = await opened("two");
-  const ask = { identity: ann, model: "m", estimatedTokens: 10_000, estimatedNanoUsd: 5_000_000 };
-  for (const [at, real] of [40_000, 900].entries()) {
-    const reserved = await one.own.reserve({ id: `made-${at}`, ...ask });
-    const { tokens: _, cost: __, ...begun } = exchangeOf(`made-${at}`, { operation: "response", responseId: "resp_1" });
-    one.own.exporter.export({ ...begun, usageSource: "missing" });
-    const provision = JSON.parse(JSON.stringify(reserved.provision)) as Provision;
-    two.own.expect(`read-${at}`, provision);
-    const cost = { status: "custom", nanoUsd: real * 100, input: 0, output: real * 100, other: 0, price: "x" } as const;
-    const stated = { operation: "stored_response", responseId: "resp_1", tokens: { output: real }, cost } as const;
-    two.own.exporter.export(exchangeOf(`read-${at}`, stated));
-    // Once.
-    two.own.exporter.export(exchangeOf(`read-${at}`, stated));
-  }
-  await expect.poll(() => one.shared.pending + two.shared.pending).toBe(0);
-  const used = (await one.own.standing()).map(({ rule: { counted: what, period }, used: sum }) => [what, period, sum]);
-  expect(used).toContainEqual(["tokens", "day", 40_900]);
-  expect(used).toContainEqual(["money", "month", 4_090_000]);
-  // What a gateway that was killed had not counted yet is not given back.
-  const [day] = (await one.own.standing()).filter(({ rule: { period } }) => period === "day").map(({ rule }) => rule);
-  if (day === undefined) throw new Error("no rule counts by the day");
-  const never = { rules: [day], amounts: { tokens: 1_000_000, nanoUsd: 0 }, at: Date.now() };
-  correct(one.shared, never, { tokens: 0, nanoUsd: 0 }, Date.now());
-  await expect.poll(() => one.shared.pending).toBe(0);
-  expect(await one.shared.used([day])).toEqual([0]);
-});
+    await using one = await opened("one");
+    await using two = await opened("two");
+    const ask = { identity: ann, model: "m", estimatedTokens: 10_000, estimatedNanoUsd: 5_000_000 };
+    for (const [at, real] of [40_000, 900].entries()) {
+      const reserved = await one.own.reserve({ id: `made-${at}`, ...ask });
+      const {
+        tokens: _,
+        cost: __,
+        ...begun
+      } = exchangeOf(`made-${at}`, { operation: "response", responseId: "resp_1" });
+      one.own.exporter.export({ ...begun, usageSource: "missing" });
+      const provision = JSON.parse(JSON.stringify(reserved.provision)) as Provision;
+      two.own.expect(`read-${at}`, provision);
+      const cost = {
+        status: "custom",
+        nanoUsd: real * 100,
+        input: 0,
+        output: real * 100,
+        other: 0,
+        price: "x",
+      } as const;
+      const stated = { operation: "stored_response", responseId: "resp_1", tokens: { output: real }, cost } as const;
+      two.own.exporter.export(exchangeOf(`read-${at}`, stated));
+      // Once.
+      two.own.exporter.export(exchangeOf(`read-${at}`, stated));
+    }
+    await expect.poll(() => one.shared.pending + two.shared.pending).toBe(0);
+    const used = (await one.own.standing()).map(({ rule: { counted: what, period }, used: sum }) => [
+      what,
+      period,
+      sum,
+    ]);
+    expect(used).toContainEqual(["tokens", "day", 40_900]);
+    expect(used).toContainEqual(["money", "month", 4_090_000]);
+  },
+);
 
 test("nothing is expected of a record that was lost", async () => {
   const own = allowance({ settings: { ...settings, budgets: [] }, ledger, wall: () => now });

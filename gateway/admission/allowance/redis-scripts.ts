@@ -148,10 +148,6 @@ for i = 1, #KEYS do
       redis.call('HINCRBY', key, 'h', text(0 - held))
       if redis.call('HINCRBY', heldBy(ARGV[3]), key, text(0 - held)) == 0 then redis.call('HDEL', heldBy(ARGV[3]), key) end
     end
-    if tonumber(used) < 0 then
-      local counted = math.max(0, tonumber(redis.call('HGET', key, 'u') or '0'))
-      used = text(0 - math.min(0 - tonumber(used), counted))
-    end
     if used ~= '0' then
       redis.call('HINCRBY', key, 'u', used)
       if ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end
