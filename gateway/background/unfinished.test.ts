@@ -118,6 +118,22 @@ describe("each place", () => {
   }
 });
 
+test("what begins again under the same name while the first is claimed is claimed for itself", async () => {
+  const asked = Promise.withResolvers<undefined>();
+  const full = () => {
+    throw new Error("full");
+  };
+  const one = over({ write: full, take: () => asked.promise });
+  one.began("a", "resp_1", entry);
+  const first = one.claim("a", "resp_1");
+  await vi.waitFor(() => expect(told).toHaveLength(1), patience);
+  const another = { ...entry, begunBy: "x-2" };
+  one.began("a", "resp_1", another);
+  asked.resolve(undefined);
+  await first;
+  expect(await one.claim("a", "resp_1")).toEqual(another);
+});
+
 test("what is left is written at the end", async () => {
   const kept: string[] = [];
   let isBusy = true;

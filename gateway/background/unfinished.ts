@@ -105,7 +105,7 @@ export class Unfinished {
     try {
       const found = await this.#store?.take(key, here?.entry.begunBy);
       const isMine = here !== undefined && this.#here.get(key) === here;
-      this.#here.delete(key);
+      if (isMine) this.#here.delete(key);
       if (found === undefined) return isMine ? here.entry : undefined;
       return found === "taken" ? undefined : entryIn(found);
     } catch (error) {
