@@ -11,8 +11,7 @@ export function estimateOf({ setting, fleet, identity, passage, taken }: Sending
     id: draft.opening.id,
     identity,
     operation: receiver.operation,
-    // What a stored response has used was used by a request before it.
-    metered: receiver.metered && receiver.operation !== "stored_response",
+    metered: receiver.metered,
     facts,
     json: taken.json,
     outputTokens: fleet.config.rateLimits.outputTokens,

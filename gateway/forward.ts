@@ -200,7 +200,7 @@ export function forward(options: ForwardOptions): Forward {
     await sending.passage.over;
     // Of an upload there may be more to come, and nobody takes it any more.
     if (sending.taken.body instanceof Readable) sending.taken.body.destroy();
-    if (sending.passage.receiver.operation === "stored_response") await catchUp(sending);
+    if (sending.passage.receiver.tellsOfEarlier) await catchUp(sending).catch(options.observers.watchFailed);
     if (sending.identity.auth === "passthrough") tellWhetherPassed(sending);
     sending.passage.record();
   };

@@ -188,7 +188,7 @@ export class Passage {
 
   /** Usage as the provider states it; else estimated; else known to be missing. Nothing where none can be expected. */
   #usage(answer: AnswerFacts | undefined): Pick<Findings, "tokens" | "usageSource"> {
-    if (answer === undefined || !this.receiver.metered) return {};
+    if (answer === undefined || !(this.receiver.metered || this.caughtUp !== undefined)) return {};
     // Neither nothing, nor what was used so far, nor an estimate of the question alone: it is still to be stated.
     if (answer.unfinished !== undefined) return { usageSource: "missing" };
     if (answer.tokens) return { tokens: answer.tokens, usageSource: "provider" };

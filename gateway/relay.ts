@@ -10,6 +10,7 @@ import type { Sent } from "./intake.ts";
 import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
+import type { Receiver } from "./receivers/receiver.ts";
 import { mayRepeat, type Repeatable } from "./routing/repeat.ts";
 import type { Target } from "./routing/route.ts";
 import type { Sending } from "./sending.ts";
@@ -38,7 +39,7 @@ export function tryOnce(sending: Sending, one: Try): Relay {
   const { draft } = passage;
   const { transport } = upstream;
   const open = openAttempt(sending, target);
-  const { body, headers } = outgoing(sending, upstream, open, { rewritten, read: passage.receiver.metered });
+  const { body, headers } = outgoing(sending, upstream, open, { rewritten, read: isRead(passage.receiver) });
   const connection = transport.acquire({ fresh });
   if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
   draft.attempts.push(open);
@@ -61,6 +62,8 @@ export function tryOnce(sending: Sending, one: Try): Relay {
   );
   return relay;
 }
+
+const isRead = ({ metered, tellsOfEarlier }: Receiver): boolean => metered || tellsOfEarlier === true;
 
 /**
  * Stands between an attempt and the answer to the client. A class, as its methods are called for every answer: function
@@ -127,7 +130,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       this.#streaming = true;
       options.observers.streamOpened();
     }
-    passage.tap = passage.receiver.metered ? this.#watch(received, streamed) : undefined;
+    passage.tap = isRead(passage.receiver) ? this.#watch(received, streamed) : undefined;
     const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
     const own = ownHeaders(passage);
     for (const part of corsHeaders) own.push(part);
@@ -150,7 +153,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       decode: filter && decoder(contentEncoding ?? ""),
       witness,
       stallSeconds: this.#sending.fleet.config.limits.stallSeconds,
-      withheld: spare === "always" && this.#isTry && mayFail(received),
+      withheld: spare === "always" && passage.receiver.metered && passage.tap !== undefined && mayFail(received),
     });
     // The client left while the backend was thinking, and the answer is read all the same.
     if (passage.left) this.#hush();
@@ -216,12 +219,6 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
 
   #hush(): void {
     this.answer?.deafen(this.#sending.fleet.config.limits.drainBytes);
-  }
-
-  /** Its content is an answer of success, or is none; what is said of a response of earlier is neither. */
-  get #isTry(): boolean {
-    const { tap, receiver } = this.#sending.passage;
-    return tap !== undefined && receiver.operation !== "stored_response";
   }
 
   #note(failure: FailureKind): void {

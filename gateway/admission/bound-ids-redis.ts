@@ -149,6 +149,7 @@ export function redisIds({ redis, failed, maxWaiting = 100_000, maxRemembered = 
 /** To live; 0: for good. */
 const secondsOf = (id: string): number =>
   fadingPrefixes.some((prefix) => id.startsWith(prefix)) ? fadingMillis / 1000 : 0;
+
 /** Binds ids that are nobody's in Redis, some at a time. Rejects where Redis cannot be asked; some may be bound then. */
 export async function bindFree(redis: Redis, all: readonly (readonly [string, Owner])[]): Promise<void> {
   for (const some of batches(all, batch)) {

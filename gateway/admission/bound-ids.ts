@@ -39,7 +39,7 @@ export const fadingPrefixes: readonly string[] = [
   "mcpl_",
   "mcpr_",
 ];
-/** How long they are known, milliseconds. */
+/** How long they are known, and what is remembered of their responses, milliseconds. */
 export const fadingMillis = 60 * 24 * 3_600_000;
 
 /** Longer ids are nobody's. */

@@ -283,6 +283,19 @@ test("a response that is not made in the background was counted when it was made
   expect(after).not.toHaveProperty("tokens");
 });
 
+test("a look has its record, whatever goes wrong with what it may tell", async () => {
+  class Broken extends Unfinished {
+    override claim(): Promise<never> {
+      return Promise.reject(new Error("a bug of ours"));
+    }
+  }
+  await using stage = await scene({ script: [finished], admitting: { unfinished: new Broken({ failed() {} }) } });
+  expect((await look(stage)).status).toBe(200);
+  const exchange = await stage.onlyExchange();
+  expect(exchange).toMatchObject({ outcome: { kind: "completed", status: 200 } });
+  expect(exchange).not.toHaveProperty("tokens");
+});
+
 test("the place of a look is free when it is answered, however long it takes to know whose usage that was", async () => {
   const asked = Promise.withResolvers<void>();
   const slow = new Unfinished({ store: { write() {}, take: () => asked.promise.then(() => undefined) }, failed() {} });

@@ -1,6 +1,7 @@
 // Unfinished responses in a Redis: whichever gateway is told of one's use counts it, and no other.
+import { fadingMillis } from "../admission/bound-ids.ts";
 import type { Redis, RedisScript } from "../state/redis.ts";
-import { keptMillis, type UnfinishedStore } from "./unfinished.ts";
+import type { UnfinishedStore } from "./unfinished.ts";
 
 /*
  * A key holds `<begunBy> <entry>`, and `<begunBy>` alone once that was taken: a command whose answer was lost is sent
@@ -36,10 +37,10 @@ return string.sub(there, space + 1)
 export function redisUnfinished(redis: Redis): UnfinishedStore {
   return {
     async write(key, begunBy, entry) {
-      await redis.run(write, [nameOf(key)], [begunBy, entry, String(keptMillis)]);
+      await redis.run(write, [nameOf(key)], [begunBy, entry, String(fadingMillis)]);
     },
     async take(key, here) {
-      const found = await redis.run(take, [nameOf(key)], [here ?? "", String(keptMillis)]);
+      const found = await redis.run(take, [nameOf(key)], [here ?? "", String(fadingMillis)]);
       if (found === null) return undefined;
       return found === 1 ? "taken" : String(found);
     },

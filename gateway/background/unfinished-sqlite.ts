@@ -1,6 +1,7 @@
 // Unfinished responses in the data folder: they outlive the gateway.
+import { fadingMillis } from "../admission/bound-ids.ts";
 import type { LateDatabase } from "../state/late-database.ts";
-import { keptMillis, type UnfinishedStore } from "./unfinished.ts";
+import type { UnfinishedStore } from "./unfinished.ts";
 
 export interface SqliteUnfinishedOptions {
   readonly database: LateDatabase;
@@ -35,7 +36,7 @@ export function sqliteUnfinished({ database, now }: SqliteUnfinishedOptions): Un
     write(key, _, entry) {
       statements ??= prepared(database.make());
       const at = Math.round(now());
-      statements.forget.run(at - keptMillis);
+      statements.forget.run(at - fadingMillis);
       statements.insert.run(key, entry, at);
     },
     take(key) {

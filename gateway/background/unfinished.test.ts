@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { fadingMillis } from "../admission/bound-ids.ts";
 import { databaseFile } from "../state/database.ts";
 import { lateDatabase } from "../state/late-database.ts";
 import { type Redis, redis } from "../state/redis.ts";
@@ -12,7 +13,7 @@ import { type FakeBackend, fakeBackend } from "../testing/fake-backend.ts";
 import { type Gateway, gatewayProcess } from "../testing/program.ts";
 import { rawRequest } from "../testing/raw-client.ts";
 import { noRedis, type RedisServer, redisServer } from "../testing/redis.ts";
-import { type Entry, keptMillis, Unfinished, type UnfinishedStore } from "./unfinished.ts";
+import { type Entry, Unfinished, type UnfinishedStore } from "./unfinished.ts";
 import { redisUnfinished } from "./unfinished-redis.ts";
 import { sqliteUnfinished } from "./unfinished-sqlite.ts";
 
@@ -58,12 +59,14 @@ function inFolder(now: () => number = Date.now): Unfinished {
   return over(sqliteUnfinished({ database, now }));
 }
 
-async function inRedis(): Promise<Unfinished> {
-  const link: Redis = redis({ url: server.url, stalledMillis: 200 });
+async function linked(): Promise<Redis> {
+  const link = redis({ url: server.url, stalledMillis: 200 });
   closing.push(() => link.close());
   await link.ready(5_000);
-  return over(redisUnfinished(link));
+  return link;
 }
+
+const inRedis = async (): Promise<Unfinished> => over(redisUnfinished(await linked()));
 
 /** How many are kept in the data folder. */
 function rows(): number {
@@ -176,7 +179,7 @@ test("what nobody asked for in 60 days is forgotten", async () => {
   const one = inFolder(() => now);
   one.began("a", "resp_old", entry);
   await written(1);
-  now += keptMillis + 1;
+  now += fadingMillis + 1;
   one.began("a", "resp_new", entry);
   expect(await inFolder().claim("a", "resp_old")).toBeUndefined();
   expect(rows()).toBe(1);
@@ -225,10 +228,7 @@ test.each(["null", "5", "{", "{}", '{"begunBy":"x","provision":{"rules":[],"amou
 
 withRedis("a write that came to Redis, although its answer did not, is claimed once", async () => {
   const far = await inRedis();
-  const link: Redis = redis({ url: server.url, stalledMillis: 200 });
-  closing.push(() => link.close());
-  await link.ready(5_000);
-  const store = redisUnfinished(link);
+  const store = redisUnfinished(await linked());
   const near = over({
     ...store,
     async write(key, begunBy, text) {
@@ -242,10 +242,7 @@ withRedis("a write that came to Redis, although its answer did not, is claimed o
 });
 
 withRedis("what was claimed before its write came to Redis is not to be had from there afterwards", async () => {
-  const link: Redis = redis({ url: server.url, stalledMillis: 200 });
-  closing.push(() => link.close());
-  await link.ready(5_000);
-  const store = redisUnfinished(link);
+  const store = redisUnfinished(await linked());
   const near = over({
     ...store,
     write() {
@@ -306,9 +303,7 @@ describe("a gateway", () => {
     await using one = await gatewayProcess(shared);
     await using two = await gatewayProcess(shared);
     await create(one);
-    const link: Redis = redis({ url: server.url });
-    closing.push(() => link.close());
-    await link.ready(5_000);
+    const link = await linked();
     const kept = () => link.call(["GET", "{tollgate}:unfinished:fake/resp_1"]);
     await vi.waitFor(async () => expect(await kept()).toContain('"model":"m"'), patience);
     for (const gateway of [two, one, two]) await look(gateway);

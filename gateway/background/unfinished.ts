@@ -31,8 +31,6 @@ export interface UnfinishedOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** Providers keep responses for 30 days; what nobody has asked for in twice that time, nobody will. */
-export const keptMillis = 60 * 24 * 3_600_000;
 /** Kept here while the store does not take them; the oldest give way. */
 const maxHere = 10_000;
 const retryMillis = 1_000;

@@ -102,7 +102,7 @@ const table: readonly [Operation, ...string[]][] = [
 /** The answer is a response, with what it has used. */
 const telling = (path: string, method: string): Receiver => ({
   ...passing("stored_response", path, [method]),
-  metered: true,
+  tellsOfEarlier: true,
   readAnswer: readLateUse,
 });
 

@@ -70,8 +70,10 @@ export interface Receiver {
   readonly upstreamMode: "chat" | "responses" | "other";
   /** How the request body is taken: parsed JSON, scanned multipart (model in a field), or passed through unread. */
   readonly body: "json" | "multipart" | "json-or-multipart" | "opaque";
-  /** True where the answer may have usage to meter; such backends are asked for `identity` encoding. */
+  /** True where the answer has usage to meter; such backends are asked for `identity` encoding. */
   readonly metered: boolean;
+  /** The answer is read as well, for the usage of a response that was made earlier; the request has none of its own. */
+  readonly tellsOfEarlier?: true;
   /** Reads the parsed JSON body (any JSON value: never throws on odd shapes). */
   readRequest(body: unknown): RequestFacts;
   /** A reader for one answer. */

@@ -10,9 +10,9 @@ export type Repeatable = "never" | "unsent" | "always";
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-export function repeatable({ metered, operation }: Receiver, method: string, bodyIsKept: boolean): Repeatable {
+export function repeatable({ metered }: Receiver, method: string, bodyIsKept: boolean): Repeatable {
   if (!bodyIsKept) return "never";
-  return safeMethods.has(method) || (metered && operation !== "stored_response") ? "always" : "unsent";
+  return safeMethods.has(method) || metered ? "always" : "unsent";
 }
 
 /** The backend did not get the request, or says that it did nothing with it. */

@@ -88,7 +88,8 @@ export class PeriodCounter implements Counter {
 
   settle(held: number, real: number): void {
     this.#held -= held;
-    this.#spent += real;
+    // Who was killed before it wrote down what is given back now has counted nothing.
+    this.#spent = real < 0 ? Math.max(0, this.#spent + real) : this.#spent + real;
   }
 
   waitFor(_amount: number, _limit: number, now: number): number {

@@ -105,8 +105,7 @@ class MemoryLedger implements Ledger {
     for (const rule of rules) {
       if (rule.counted === "requests" || rule.counted === "streams") continue;
       const counter = this.#counter(rule, now);
-      // Who was killed before it wrote down what is given back now has counted nothing.
-      counter.settle(0, Math.max(amountOf(rule, used), -counter.used(now)), 0, now);
+      counter.settle(0, amountOf(rule, used), 0, now);
       if (counter instanceof PeriodCounter) this.#write(counter);
     }
   }

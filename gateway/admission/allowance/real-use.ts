@@ -7,9 +7,9 @@ export const neverSent = ({ attempts, cache }: Exchange): boolean => attempts.le
 
 /**
  * Tokens and money of an exchange, after it was priced, with what answers have used that were discarded for its own.
- * What the provider stated, or what was estimated from the
- * answer, counts; an answer from the cache used none; a backend that refused, or was never reached, used none. Else a
- * backend may have worked for it, however it ended, and the reservation stands.
+ * What the provider stated, or what was estimated from the answer, counts; an answer from the cache used none; a backend
+ * that refused, or was never reached, used none. Else a backend may have worked for it, however it ended, and the
+ * reservation stands.
  */
 export function realUse(exchange: Exchange, reserved: Amounts): Amounts {
   const used = ofAnswer(exchange, reserved);
