@@ -25,7 +25,7 @@ const draft = () =>
   });
 
 /** An answer to a client that takes nothing yet: what is written piles up in `res`. */
-function answering(more: Partial<AnswerOptions> = {}, statusText = "OK") {
+function answering(more: Partial<AnswerOptions> = {}, reason = "OK") {
   const req = new IncomingMessage(new Socket());
   req.httpVersion = "1.1";
   const res = new ServerResponse(req);
@@ -37,7 +37,7 @@ function answering(more: Partial<AnswerOptions> = {}, statusText = "OK") {
     now: () => 1,
     head: new AnswerHead({
       res,
-      received: { ...receivedHead(200, "OK", []), statusText },
+      received: receivedHead({ status: 200, reason, fields: [] }),
       ownHeaders: [],
       rewritten: true,
     }),

@@ -1,12 +1,13 @@
 // One try at one backend: from taking a connection to the end of its answer, with every way that it can end.
 import type { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 import type { ExchangeDraft, OpenAttempt } from "../instrumentation/index.ts";
 import { attemptFailure, inWords } from "./attempt-failure.ts";
 import type { Timeouts } from "./config/config.ts";
 import { ClientLeft, type FailureKind } from "./errors.ts";
-import { type ReceivedHead, receivedHead, textHeaders } from "./received-head.ts";
-import type { Connection, Transport } from "./transport.ts";
+import type { Asker, Connection } from "./http1/connection.ts";
+import type { AnswerHead } from "./http1/head-parser.ts";
+import { type ReceivedHead, receivedHead } from "./received-head.ts";
+import type { Transport } from "./transport.ts";
 
 /** How an attempt ended, for the forwarder to decide what comes next. */
 export type Ending =
@@ -61,14 +62,12 @@ export interface AttemptOptions {
 const heldBytes = 64 * 1024;
 
 /** Starts the attempt. `ended` never rejects. `cancel` ends it at once, wherever it stands. */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Asker, Flow {
   readonly ended: Promise<Ending>;
   readonly #options: AttemptOptions;
   #resolve: (ending: Ending) => void = () => {};
-  #controller: Dispatcher.DispatchController | undefined;
   #cancelled: "client" | "total" | "connect" | undefined;
   #done = false;
-  #reused = false;
   #held: Buffer[] | undefined;
   #heldLength = 0;
   /** Of an answer that is kept back. */
@@ -89,26 +88,27 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (connect > 0 && (connect < usual.connect || usual.connect === 0) && !connection.connected) {
       this.#connecting = setTimeout(() => this.#cut("connect"), connect * 1000);
     }
-    try {
-      const request: Dispatcher.DispatchOptions = { method, path, headers, body, idempotent: false };
-      if (firstByte !== usual.firstByte) request.headersTimeout = firstByte * 1000;
-      if (idle !== usual.idle) request.bodyTimeout = idle * 1000;
-      connection.client.dispatch(request, this);
-    } catch (error) {
-      this.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
-    }
+    connection.send({ method, path, headers, body }, this, { firstByte: firstByte * 1000, idle: idle * 1000 });
   }
 
   cancel(): void {
     this.#cut("client");
   }
 
+  // Whoever reads the answer may ask for either after its end, when the connection serves another.
+
+  pause(): void {
+    if (!this.#done) this.#options.connection.pause();
+  }
+
+  resume(): void {
+    if (!this.#done) this.#options.connection.resume();
+  }
+
   #cut(why: "client" | "total" | "connect"): void {
     if (this.#done || this.#cancelled !== undefined) return;
     this.#cancelled = why;
-    if (this.#controller) this.#controller.abort(new Error("cancelled"));
-    // Not yet connected: there is no controller, and the connection serves nobody else.
-    else void this.#options.connection.client.destroy(new Error("cancelled"));
+    this.#options.connection.destroy(new Error("cancelled"));
   }
 
   #finish(ending: Ending): void {
@@ -122,34 +122,28 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#resolve(ending);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
+  asking(): void {
     if (this.#connecting) clearTimeout(this.#connecting);
-    const { draft, open, now, connection, body } = this.#options;
-    this.#reused = connection.reused();
+    const { draft, open, now, body } = this.#options;
     open.connectedAt = now();
     // A body that is still arriving from the client is the client's time, not the backend's.
     draft.enter(body === null || Buffer.isBuffer(body) ? "firstByte" : "receive", open.connectedAt);
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, statusText?: string): void {
-    // Informational answers (103 Early Hints…) are for the connection's user, i.e. us.
-    if (status < 200) return;
+  head(received: AnswerHead): void {
     const { draft, open, sink, now } = this.#options;
     open.firstByteAt = now();
-    open.status = status;
+    open.status = received.status;
     draft.enter("stream", open.firstByteAt);
-    const head = receivedHead(status, statusText, controller.rawHeaders);
+    const head = receivedHead(received);
     if (head.requestId !== undefined) open.upstreamRequestId = head.requestId.slice(0, 128);
-    if (sink.head(head, controller, false)) {
+    if (sink.head(head, this, false)) {
       this.#held = [];
       this.#head = head;
     }
-    // An answer may stream for minutes, and nobody asks for its headers again.
-    if (controller.rawHeaders) controller.rawHeaders = null;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  data(chunk: Buffer): void {
     const { sink } = this.#options;
     if (this.#held === undefined) {
       sink.data(chunk);
@@ -159,28 +153,29 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#heldLength < heldBytes) held.push(chunk);
     this.#heldLength += chunk.length;
     if (this.#heldLength < heldBytes || this.#heldLength - chunk.length >= heldBytes) return;
-    if (this.#head === undefined || sink.head(this.#head, controller, true)) return;
+    if (this.#head === undefined || sink.head(this.#head, this, true)) return;
     this.#held = undefined;
     this.#head = undefined;
     for (const part of held) sink.data(part);
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
+  whole(trailers: readonly string[]): void {
     if (this.#held !== undefined && this.#head !== undefined) {
       const body = Buffer.concat(this.#held);
       this.#finish({ kind: "held", answer: { head: this.#head, body, isCut: body.length < this.#heldLength } });
       return;
     }
-    this.#options.sink.end(textHeaders(controller.rawTrailers));
+    this.#options.sink.end(trailers);
     this.#finish({ kind: "answered" });
   }
 
-  onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
-    const answering = this.#options.open.firstByteAt !== undefined;
+  failed(error: Error): void {
+    const { open, connection } = this.#options;
+    const answering = open.firstByteAt !== undefined;
     if (this.#cancelled === "client" || error instanceof ClientLeft) this.#finish({ kind: "cancelled" });
     else {
       const failure = this.#cancelled === undefined ? attemptFailure(error, answering) : timeoutOf[this.#cancelled];
-      const stale = this.#reused && !answering && failure === "unreachable";
+      const stale = connection.reused && !answering && failure === "unreachable";
       this.#finish({ kind: "failed", failure, stale, detail: inWords(error) });
     }
   }

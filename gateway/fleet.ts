@@ -40,8 +40,8 @@ export interface Fleet {
   routeFor(model: string | undefined): Route | undefined;
   /** The first upstream of that route, for what has no fallback. */
   route(model: string | undefined): Upstream | undefined;
-  close(): Promise<void>;
-  destroy(): Promise<void>;
+  /** Cuts off every connection to a backend. */
+  destroy(): void;
 }
 
 export interface FleetOptions {
@@ -85,11 +85,8 @@ export function fleet({
     gate: gate(breaker, latency),
     routeFor,
     route: (model) => routeFor(model)?.targets[0]?.upstream,
-    async close() {
-      await Promise.all(upstreams.map((one) => one.transport.close()));
-    },
-    async destroy() {
-      await Promise.all(upstreams.map((one) => one.transport.destroy()));
+    destroy() {
+      for (const { transport } of upstreams) transport.destroy();
     },
   };
 }

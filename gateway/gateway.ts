@@ -176,7 +176,10 @@ export async function gateway({
     forwarding.cut();
     sessions.cut();
   };
-  const close = () => Promise.all([api.close(), opsPort.close(), setting.fleet.destroy()]);
+  const close = () => {
+    setting.fleet.destroy();
+    return Promise.all([api.close(), opsPort.close()]);
+  };
 
   return {
     url: urlOf(api),
@@ -195,7 +198,7 @@ export async function gateway({
       setting = ready;
       checks.follow(setting.fleet.upstreams);
       const kept = new Set(setting.fleet.upstreams);
-      for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) void upstream.transport.close();
+      for (const upstream of before.fleet.upstreams) if (!kept.has(upstream)) upstream.transport.close();
     },
     async shutdown() {
       draining = true;

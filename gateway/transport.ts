@@ -1,16 +1,10 @@
 // The road to one backend: keep-alive connections, one request at a time on each, the last used first.
 import type { TLSSocket } from "node:tls";
-import { buildConnector, Client } from "undici";
+import { buildConnector } from "undici";
 import type { Backend } from "./config/config.ts";
+import { Connection, type ConnectionOptions } from "./http1/connection.ts";
+import { IdleConnections } from "./http1/idle-connections.ts";
 import { Roll } from "./roll.ts";
-
-/** A connection held by one attempt until it is given back. */
-export interface Connection {
-  readonly client: Client;
-  readonly connected: boolean;
-  /** True when its socket has served a request before, so that it may have died unnoticed. */
-  readonly reused: () => boolean;
-}
 
 export interface Transport {
   readonly backend: Backend;
@@ -25,10 +19,10 @@ export interface Transport {
   release(connection: Connection): void;
   /** Counts a connection of the caller's own, for a session that speaks otherwise than these do, until what it gives is called. */
   join(): () => void;
-  /** Lets running requests finish and closes idle connections. */
-  close(): Promise<void>;
+  /** Closes idle connections, and each of the others once its request is over. */
+  close(): void;
   /** Cuts everything off. */
-  destroy(): Promise<void>;
+  destroy(): void;
 }
 
 export interface TransportOptions {
@@ -37,46 +31,32 @@ export interface TransportOptions {
   readonly certificateSeen?: (backend: string, expiry: number) => void;
 }
 
-/** Idle connections are closed by us before most servers' 60 s or 75 s do it under a request. */
-const keepAliveMillis = 30_000;
-
-/**
- * Connections are our own stack of undici Clients rather than a Pool: the Pool looks through all its clients at each
- * request, which is slow with thousands of open streams, and does not say whether a socket was reused.
- */
 export function transport({ backend, certificateSeen }: TransportOptions): Transport {
   const url = new URL(backend.baseUrl);
   const connect = buildConnector({ timeout: backend.timeouts.connect * 1000, allowH2: false });
-  const options: Client.Options = {
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: keepAliveMillis,
-    keepAliveMaxTimeout: 600_000,
-    headersTimeout: backend.timeouts.firstByte * 1000,
-    bodyTimeout: backend.timeouts.idle * 1000,
-    maxHeaderSize: 64 * 1024,
+  const options: ConnectionOptions = {
+    origin: url,
     connect: (target, callback) =>
       connect(target, (...result) => {
         const socket = result[1];
         if (certificateSeen && socket && "getPeerCertificate" in socket) seeCertificate(socket as TLSSocket);
         callback(...result);
       }),
+    lost: (connection) => {
+      // One that serves is given back by whoever it serves.
+      if (connection.place < 0) idle.drop(connection);
+    },
   };
   const seeCertificate = (socket: TLSSocket) => {
     const expiry = Date.parse(socket.getPeerCertificate().valid_to);
     if (Number.isFinite(expiry)) certificateSeen?.(backend.name, expiry / 1000);
   };
 
-  const idle: PooledConnection[] = [];
-  const held = new Roll<PooledConnection>();
+  const idle = new IdleConnections();
+  const held = new Roll<Connection>();
   let sessions = 0;
   let closing = false;
   const inflight = () => held.size + sessions;
-
-  const drop = (connection: PooledConnection) => {
-    const at = idle.indexOf(connection);
-    if (at >= 0) idle.splice(at, 1);
-  };
 
   return {
     backend,
@@ -88,17 +68,14 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
     },
     acquire({ fresh } = { fresh: false }) {
       if (held.size >= backend.maxConnections) return undefined;
-      const connection = (fresh ? undefined : idle.pop()) ?? new PooledConnection(url.origin, options, drop);
-      connection.serving = true;
+      const connection = (fresh ? undefined : idle.take()) ?? new Connection(options);
       held.add(connection);
       return connection;
     },
     release(connection) {
-      const pooled = connection as PooledConnection;
-      if (!held.delete(pooled)) return;
-      pooled.serving = false;
-      if (closing || !pooled.connected) void pooled.client.destroy();
-      else idle.push(pooled);
+      if (!held.delete(connection)) return;
+      if (closing || !connection.connected) connection.destroy();
+      else idle.keep(connection);
     },
     join() {
       sessions += 1;
@@ -108,40 +85,13 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
         isOpen = false;
       };
     },
-    async close() {
+    close() {
       closing = true;
-      await Promise.all([...idle.splice(0), ...held.members()].map(({ client }) => client.close()));
+      idle.close();
     },
-    async destroy() {
-      closing = true;
-      await Promise.all([...idle.splice(0), ...held.members()].map(({ client }) => client.destroy()));
+    destroy() {
+      this.close();
+      for (const connection of held.members()) connection.destroy();
     },
   };
-}
-
-class PooledConnection implements Connection {
-  readonly client: Client;
-  connected = false;
-  serving = false;
-  place = -1;
-  #served = 0;
-
-  constructor(origin: string, options: Client.Options, lost: (connection: PooledConnection) => void) {
-    this.client = new Client(origin, options);
-    this.client.on("connect", () => {
-      this.connected = true;
-      this.#served = 0;
-    });
-    this.client.on("disconnect", () => {
-      this.connected = false;
-      // An idle connection that the backend closed is forgotten; one that serves is dealt with by its attempt.
-      if (!this.serving) {
-        lost(this);
-        void this.client.destroy();
-      }
-    });
-  }
-
-  /** Counts requests on the present socket; to be asked when a request is about to be written. */
-  readonly reused = (): boolean => this.#served++ > 0;
 }

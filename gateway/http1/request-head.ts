@@ -1,0 +1,53 @@
+// The head of a request as it goes on the wire.
+import type { Readable } from "node:stream";
+import { errors } from "undici";
+import { isName, isTarget, isValue } from "./octets.ts";
+
+export interface Http1Request {
+  readonly method: string;
+  /** Path and query, as they go on the wire. */
+  readonly path: string;
+  /** Name, value, name, value…; none about framing but content-length, where the body's length is known. */
+  readonly headers: readonly string[];
+  readonly body: Buffer | Readable | null;
+}
+
+export interface RequestHead {
+  readonly text: string;
+  /** Octets of the body; `undefined`: it goes in chunks. */
+  readonly length: number | undefined;
+}
+
+/** Methods that mean something to do with a body, so that having none is said (RFC 9110 §8.6). */
+const wantsBody = (method: string): boolean => method === "POST" || method === "PUT" || method === "PATCH";
+
+/** Throws undici's InvalidArgumentError for what would be read as something else than is meant. */
+export function requestHead({ method, path, headers, body }: Http1Request, host: string): RequestHead {
+  if (!isName(method)) throw new errors.InvalidArgumentError("invalid request method");
+  if (!isTarget(path)) throw new errors.InvalidArgumentError("invalid request path");
+  let fields = "";
+  let length: string | undefined;
+  let namesHost = false;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (!isName(name)) throw new errors.InvalidArgumentError("invalid header name");
+    if (!isValue(value)) throw new errors.InvalidArgumentError(`invalid ${name} header`);
+    if (name.length === 14 && name.toLowerCase() === "content-length") length = value;
+    else if (name.length === 4 && name.toLowerCase() === "host") namesHost = true;
+    fields += `${name}: ${value}\r\n`;
+  }
+  const isStreamed = body !== null && !Buffer.isBuffer(body);
+  const octets = isStreamed ? undefined : (body?.length ?? 0);
+  if (length === undefined) {
+    if (octets !== undefined && (octets > 0 || wantsBody(method))) fields += `content-length: ${octets}\r\n`;
+  } else if (octets !== undefined && length !== String(octets)) {
+    throw new errors.RequestContentLengthMismatchError();
+  }
+  const isChunked = isStreamed && length === undefined;
+  const own = `${namesHost ? "" : `host: ${host}\r\n`}connection: keep-alive\r\n${isChunked ? "transfer-encoding: chunked\r\n" : ""}`;
+  return {
+    text: `${method} ${path} HTTP/1.1\r\n${own}${fields}\r\n`,
+    length: isChunked ? undefined : Number(length ?? octets),
+  };
+}
