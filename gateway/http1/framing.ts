@@ -1,4 +1,4 @@
-// What an answer's fields say of where its body ends, and of the connection behind it. What may be read in two ways is refused.
+// Where an answer ends, and whether its connection lives on, by what its fields say; what may be read in two ways is refused.
 import { notHttp } from "./not-http.ts";
 
 export interface Framing {
