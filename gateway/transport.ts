@@ -1,8 +1,7 @@
 // The road to one backend: keep-alive connections, one request at a time on each, the last used first.
-import type { TLSSocket } from "node:tls";
-import { buildConnector } from "undici";
 import type { Backend } from "./config/config.ts";
 import { Connection, type ConnectionOptions } from "./http1/connection.ts";
+import { connector } from "./http1/connector.ts";
 import { IdleConnections } from "./http1/idle-connections.ts";
 import { Roll } from "./roll.ts";
 
@@ -33,23 +32,20 @@ export interface TransportOptions {
 
 export function transport({ backend, certificateSeen }: TransportOptions): Transport {
   const url = new URL(backend.baseUrl);
-  const connect = buildConnector({ timeout: backend.timeouts.connect * 1000, allowH2: false });
   const options: ConnectionOptions = {
-    origin: url,
-    connect: (target, callback) =>
-      connect(target, (...result) => {
-        const socket = result[1];
-        if (certificateSeen && socket && "getPeerCertificate" in socket) seeCertificate(socket as TLSSocket);
-        callback(...result);
-      }),
-    lost: (connection) => {
+    host: url.host,
+    connect: connector({
+      origin: url,
+      timeoutMillis: backend.timeouts.connect * 1000,
+      secured(socket) {
+        const expiry = Date.parse(socket.getPeerCertificate().valid_to);
+        if (Number.isFinite(expiry)) certificateSeen?.(backend.name, expiry / 1000);
+      },
+    }),
+    lost(connection) {
       // One that serves is given back by whoever it serves.
       if (connection.place < 0) idle.drop(connection);
     },
-  };
-  const seeCertificate = (socket: TLSSocket) => {
-    const expiry = Date.parse(socket.getPeerCertificate().valid_to);
-    if (Number.isFinite(expiry)) certificateSeen?.(backend.name, expiry / 1000);
   };
 
   const idle = new IdleConnections();

@@ -1,9 +1,11 @@
 // One connection to a backend: one request at a time, its answer as it comes, and every way that either can fail.
 import type { Socket } from "node:net";
-import { type buildConnector, errors } from "undici";
+import { errors } from "undici";
 import { AnswerParser, type AnswerParts } from "./answer-parser.ts";
 import { BodyPump } from "./body-pump.ts";
+import type { Connect } from "./connector.ts";
 import type { AnswerHead } from "./head-parser.ts";
+import { sendSoon } from "./outbox.ts";
 import { type Http1Request, requestHead } from "./request-head.ts";
 
 /** Who sends a request. Told of what becomes of it, in this order; after `whole` or `failed` of nothing more. */
@@ -26,8 +28,9 @@ export interface Deadlines {
 }
 
 export interface ConnectionOptions {
-  readonly origin: URL;
-  readonly connect: buildConnector.connector;
+  /** The backend's, for the Host header. */
+  readonly host: string;
+  readonly connect: Connect;
   /** Told once when it is of no use any more, whether or not it serves. */
   readonly lost: (connection: Connection) => void;
 }
@@ -82,25 +85,25 @@ export class Connection implements AnswerParts {
   }
 
   #connect(request: Http1Request): void {
-    const { origin, connect } = this.#options;
-    const { host, protocol, port } = origin;
-    connect({ hostname: origin.hostname.replace(/^\[|\]$/g, ""), host, protocol, port }, (error, socket) => {
-      if (error !== null) this.destroy(error);
-      else if (this.#end !== undefined) socket.destroy();
-      else {
-        this.#socket = socket;
-        socket.on("data", (chunk: Buffer) => this.#read(chunk));
-        socket.on("end", () => this.#finish());
-        socket.on("error", (fault) => this.destroy(fault));
-        socket.on("close", () => this.destroy());
-        this.#write(socket, request);
-      }
-    });
+    this.#options.connect(
+      (chunk) => this.#read(chunk),
+      (made) => {
+        if (made instanceof Error) this.destroy(made);
+        else if (this.#end !== undefined) made.destroy();
+        else {
+          this.#socket = made;
+          made.on("end", () => this.#finish());
+          made.on("error", (fault) => this.destroy(fault));
+          made.on("close", () => this.destroy());
+          this.#write(made, request);
+        }
+      },
+    );
   }
 
   #write(socket: Socket, request: Http1Request): void {
     try {
-      const { text, length } = requestHead(request, this.#options.origin.host);
+      const { text, length } = requestHead(request, this.#options.host);
       this.#requests += 1;
       this.#asker?.asking();
       // Whoever heard of it may have thought better of it.
@@ -110,7 +113,7 @@ export class Connection implements AnswerParts {
       socket.cork();
       socket.write(text, "latin1");
       if (Buffer.isBuffer(body)) socket.write(body);
-      socket.uncork();
+      sendSoon(socket);
       if (body === null || Buffer.isBuffer(body)) this.#wait(this.#deadlines.firstByte);
       else this.#pump = new BodyPump({ socket, body, length, sender: this });
     } catch (error) {

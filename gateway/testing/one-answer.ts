@@ -1,7 +1,7 @@
 // A plain TCP server that answers as its script says, and what a connection to it tells of each answer.
 import { createServer, type Socket } from "node:net";
-import { buildConnector } from "undici";
 import { type Asker, Connection, type Deadlines } from "../http1/connection.ts";
+import { connector } from "../http1/connector.ts";
 import type { AnswerHead } from "../http1/head-parser.ts";
 
 /** Writes to one socket; what it is for says the test. */
@@ -18,14 +18,15 @@ export async function backend(script: Script) {
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
+  const origin = new URL(`http://127.0.0.1:${address.port}`);
   const lost: Connection[] = [];
   return {
     sockets,
     lost,
     connection: (drop: (connection: Connection) => void = () => {}) =>
       new Connection({
-        origin: new URL(`http://127.0.0.1:${address.port}`),
-        connect: buildConnector({ timeout: 1_000, allowH2: false }),
+        host: "backend",
+        connect: connector({ origin, timeoutMillis: 1_000, secured: () => {} }),
         lost: (connection) => {
           lost.push(connection);
           drop(connection);

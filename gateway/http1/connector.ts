@@ -1,0 +1,53 @@
+// Makes the sockets of one backend's connections, over TCP or TLS, which are read without a stream in between.
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { buildConnector } from "undici";
+
+export interface ConnectorOptions {
+  readonly origin: URL;
+  /** Until it stands, TLS included; 0: for as long as the operating system tries. */
+  readonly timeoutMillis: number;
+  /** Told of each handshake. */
+  readonly secured: (socket: TLSSocket) => void;
+}
+
+/** `read` is called with what comes, which is its own. `done` is called once. */
+export type Connect = (read: (chunk: Buffer) => void, done: (made: Socket | Error) => void) => void;
+
+/**
+ * All sockets are read into one piece of memory, and what came is copied out of it: a read of its own memory, and an
+ * event to tell of it, cost several times as much as the copy.
+ */
+const memory = Buffer.allocUnsafeSlow(64 * 1024);
+
+export function connector({ origin, timeoutMillis, secured }: ConnectorOptions): Connect {
+  const { host, protocol, port } = origin;
+  const hostname = origin.hostname.replace(/^\[|\]$/g, "");
+  /** Of the last handshake, which makes the next one shorter. */
+  let session: Buffer | undefined;
+  return (read, done) => {
+    const connect = buildConnector({
+      timeout: timeoutMillis,
+      allowH2: false,
+      onread: {
+        buffer: memory,
+        callback: (length) => {
+          const chunk = Buffer.allocUnsafe(length);
+          memory.copy(chunk, 0, 0, length);
+          read(chunk);
+          return true;
+        },
+      },
+      ...(session && { session }),
+    });
+    connect({ hostname, host, protocol, port }, (error, socket) => {
+      if (socket instanceof TLSSocket) {
+        socket.on("session", (next: Buffer) => {
+          session = next;
+        });
+        secured(socket);
+      }
+      done(error ?? socket);
+    });
+  };
+}
