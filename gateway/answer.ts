@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
+import { atEndOfTurn, type Turn } from "./end-of-turn.ts";
 import { hangUp } from "./reply.ts";
 import { endWithin, waitForClient } from "./slow-client.ts";
 import type { Decoder, Tap } from "./tap.ts";
@@ -45,11 +46,13 @@ export interface AnswerOptions {
 const empty = Buffer.alloc(0);
 
 /** Counts what goes out, stamps the first token, and never holds more than the present tick's chunks. */
-export class Answer {
+export class Answer implements Turn {
   readonly #options: AnswerOptions;
   /** What came since the last write, as it came: not yet watched, not yet filtered. */
   readonly #pending: Buffer[] = [];
   #withheld: Withholding | undefined;
+  /** Of a withheld answer that is over, and goes out. */
+  #decided: Buffer | undefined;
   #scheduled = false;
   #ended = false;
   /** Nothing more will come, in order or not. */
@@ -113,7 +116,7 @@ export class Answer {
     if (this.#options.decode) this.#options.decode.end();
     else this.#last();
     // Whoever tries again has to know before the attempt counts as answered.
-    if (this.#withheld) this.flushScheduled();
+    if (this.#withheld) this.#guarded(() => this.#decide());
   }
 
   /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
@@ -169,11 +172,11 @@ export class Answer {
   #schedule(): void {
     if (this.#scheduled || this.#deaf) return;
     this.#scheduled = true;
-    process.nextTick(flushOf, this);
+    atEndOfTurn(this);
   }
 
-  /** @internal For the scheduler alone. */
-  flushScheduled(): void {
+  /** @internal Sends what came. */
+  endTurn(): void {
     this.#scheduled = false;
     try {
       this.#flush();
@@ -204,6 +207,11 @@ export class Answer {
     return rest.length === 0 ? seen : Buffer.concat([seen, rest]);
   }
 
+  /** Whether a withheld answer that is over goes out. */
+  #decide(): void {
+    if (!this.#deaf) this.#decided = this.#due();
+  }
+
   /** What is to go out now; `undefined` while it is withheld. */
   #due(): Buffer | undefined {
     const bytes = this.#watched();
@@ -223,7 +231,7 @@ export class Answer {
   }
 
   #flush(): void {
-    const due = this.#deaf ? undefined : this.#due();
+    const due = this.#deaf ? undefined : (this.#decided ?? this.#due());
     if (due === undefined) return;
     const { res, head, draft, tap, now, witness, stallSeconds } = this.#options;
     const bytes = this.#filtered(due);
@@ -246,5 +254,3 @@ export class Answer {
     if (!isTaken) waitForClient(res, this.#options.decode ?? this.#options.flow, stallSeconds);
   }
 }
-
-const flushOf = (answer: Answer) => answer.flushScheduled();

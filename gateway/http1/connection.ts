@@ -1,11 +1,11 @@
 // One connection to a backend: one request at a time, its answer as it comes, and every way that either can fail.
 import type { Socket } from "node:net";
 import { errors } from "undici";
+import { atEndOfTurn, type Turn } from "../end-of-turn.ts";
 import { AnswerParser, type AnswerParts } from "./answer-parser.ts";
 import { BodyPump } from "./body-pump.ts";
 import type { Connect } from "./connector.ts";
 import type { AnswerHead } from "./head-parser.ts";
-import { sendSoon } from "./outbox.ts";
 import { type Http1Request, requestHead } from "./request-head.ts";
 
 /** Who sends a request. Told of what becomes of it, in this order; after `whole` or `failed` of nothing more. */
@@ -37,7 +37,7 @@ export interface ConnectionOptions {
 
 const noDeadlines: Deadlines = { firstByte: 0, idle: 0 };
 
-export class Connection implements AnswerParts {
+export class Connection implements AnswerParts, Turn {
   readonly #options: ConnectionOptions;
   readonly #parser = new AnswerParser(this);
   #socket: Socket | undefined;
@@ -48,6 +48,10 @@ export class Connection implements AnswerParts {
   #asker: Asker | undefined;
   #deadlines = noDeadlines;
   #timer: NodeJS.Timeout | undefined;
+  /** The request is written, but not sent yet. */
+  #isHeld = false;
+  /** It is a HEAD request. */
+  #isHead = false;
   /** While a streamed request body is being sent. */
   #pump: BodyPump | undefined;
   /** The present answer's, once it is there. */
@@ -79,7 +83,7 @@ export class Connection implements AnswerParts {
     this.#asker = asker;
     this.#deadlines = deadlines;
     this.#head = undefined;
-    if (this.#end !== undefined) process.nextTick(tell, this, this.#end);
+    if (this.#end !== undefined) atEndOfTurn(this);
     else if (this.#socket !== undefined) this.#write(this.#socket, request);
     else this.#connect(request);
   }
@@ -108,16 +112,30 @@ export class Connection implements AnswerParts {
       this.#asker?.asking();
       // Whoever heard of it may have thought better of it.
       if (this.#end !== undefined) return;
-      this.#parser.begin(request.method === "HEAD");
+      this.#isHeld = true;
+      this.#isHead = request.method === "HEAD";
       const { body } = request;
       socket.cork();
       socket.write(text, "latin1");
       if (Buffer.isBuffer(body)) socket.write(body);
-      sendSoon(socket);
+      atEndOfTurn(this);
       if (body === null || Buffer.isBuffer(body)) this.#wait(this.#deadlines.firstByte);
       else this.#pump = new BodyPump({ socket, body, length, sender: this });
     } catch (error) {
       this.destroy(error as Error);
+    }
+  }
+
+  /** @internal Sends what was written, and tells of what failed: after the parts of the answer that came before. */
+  endTurn(): void {
+    if (this.#end !== undefined) {
+      const asker = this.#asker;
+      this.#asker = undefined;
+      asker?.failed(this.#end);
+    } else if (this.#isHeld) {
+      this.#isHeld = false;
+      this.#parser.begin(this.#isHead);
+      this.#socket?.uncork();
     }
   }
 
@@ -150,14 +168,7 @@ export class Connection implements AnswerParts {
     this.#pump?.stop();
     this.#socket?.destroy();
     this.#options.lost(this);
-    if (this.#asker !== undefined) process.nextTick(tell, this, error);
-  }
-
-  /** @internal For the scheduler alone. */
-  tell(error: Error): void {
-    const asker = this.#asker;
-    this.#asker = undefined;
-    asker?.failed(error);
+    if (this.#asker !== undefined) atEndOfTurn(this);
   }
 
   #wait(millis: number): void {
@@ -176,6 +187,8 @@ export class Connection implements AnswerParts {
 
   #read(chunk: Buffer): void {
     try {
+      // Whatever it answers, it is not this request: which has not been seen by anybody, and may be sent elsewhere.
+      if (this.#isHeld) throw new errors.SocketError("bytes that nobody asked for");
       this.#parser.take(chunk);
       if (this.#asker === undefined || this.#head === undefined || this.#isPaused) return;
       if (this.#timer !== undefined) this.#timer.refresh();
@@ -224,5 +237,4 @@ export class Connection implements AnswerParts {
   }
 }
 
-const tell = (connection: Connection, error: Error) => connection.tell(error);
 const late = (connection: Connection) => connection.late();
