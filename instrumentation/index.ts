@@ -16,6 +16,7 @@ export type * from "./outcome.ts";
 export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./processors/bound.ts";
+export { costs } from "./processors/price/costs.ts";
 export * from "./processors/price.ts";
 export { redact } from "./processors/redact.ts";
 export * from "./registry.ts";

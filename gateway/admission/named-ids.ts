@@ -59,6 +59,8 @@ const perhaps: ReadonlyMap<string, string> = new Map([
 const needles = ["file_id", "vector_store_id", "previous_response_id", '"conversation"', '"container"', "\\u00"].map(
   (word) => Buffer.from(word),
 );
+/** One of these, which are fewer, stands in every text that holds one of those. */
+const traces = ["_id", '"con', "\\u00"].map((word) => Buffer.from(word));
 /** Stands in every text that names an item of a response besides. */
 const itemNeedle = Buffer.from('"id"');
 
@@ -82,7 +84,8 @@ const nothing: readonly NamedId[] = [];
 
 /** The ids in a JSON text. */
 export function idsInBody(json: Buffer, { thorough, withItems }: BodyReading): readonly NamedId[] {
-  const mayName = thorough || needles.some((needle) => json.includes(needle));
+  const mayName =
+    thorough || (traces.some((trace) => json.includes(trace)) && needles.some((needle) => json.includes(needle)));
   if (!mayName && !(withItems && json.includes(itemNeedle))) return nothing;
   const body: unknown = JSON.parse(json.toString("utf8"));
   const named: NamedId[] = keptIn(body).map((id) => ({ id, manner: "kept" }));

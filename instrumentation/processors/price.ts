@@ -1,84 +1,18 @@
 // The price processor: what each exchange cost, by the operator's rules or the published price list.
 import type { CacheSaved } from "../cache-saved.ts";
-import { type Attempt, answeringAttempt, type Cost, type Exchange, type Operation } from "../exchange.ts";
+import type { Attempt, Exchange } from "../exchange.ts";
 import type { Processor } from "../pipeline.ts";
-import type { PriceRule } from "../settings.ts";
-import { listedPrice } from "./price/pricebook.ts";
-import { type Names, resolutions } from "./price/resolutions.ts";
-import { type ReadyRule, readyRule } from "./price/rules.ts";
-import { charge, type Tariff } from "./price/tariff.ts";
-
-export interface PriceOptions {
-  /** In order; the first that matches wins over the price list. */
-  readonly rules: readonly PriceRule[];
-  /** How many resolved models are kept. */
-  readonly remembered?: number;
-}
-
-interface Price {
-  readonly status: "exact" | "custom";
-  readonly name: string;
-  at(unixMillis: number): Tariff;
-}
-
-/** What costs money. Reading a stored response does where it brings usage along: else that was charged for when it was made. */
-const costing: ReadonlySet<Operation> = new Set([
-  "chat",
-  "completion",
-  "response",
-  "embedding",
-  "image",
-  "speech",
-  "transcription",
-  "translation",
-  "moderation",
-  "realtime",
-]);
-
-const unpriced: Cost = Object.freeze({ status: "unpriced" });
-const cached: Cost = free("exact", "cache");
+import { costs, type PriceOptions } from "./price/costs.ts";
 
 /**
- * Sets `cost` on exchanges whose operation can cost; everything else passes as it is. Amounts are integer nano-USD,
- * the three parts add up to `nanoUsd`, and each part was rounded once.
- *
- * - The model that served is looked for first (it is often a dated snapshot), then the one that was sent, then the one
- *   that was requested. A provider that the price list does not know is unpriced unless a rule says otherwise.
- * - `exact`: from the price list. `custom`: from a rule. `unpriced`: answered, but nobody states a price.
- * - No cost at all: nobody answered, or the price is known but nothing that it charges for was counted.
- * - An answer from the cache costs 0; what it would have cost, had a backend made it now, stands in `cacheSaved`. Estimated tokens are priced like stated ones; `usageSource` tells them apart.
+ * Sets `cost` on exchanges whose operation can cost; everything else passes as it is. An answer from the cache costs 0;
+ * what it would have cost, had a backend made it now, stands in `cacheSaved`. Estimated tokens are priced like stated
+ * ones; `usageSource` tells them apart.
  *
  * Throws a RangeError at once, with a sentence for the operator, where a rule makes no sense.
  */
-export function price({ rules, remembered = 2_000 }: PriceOptions): Processor {
-  const ready = rules.map(readyRule);
-  const priceOf = resolutions(remembered, (names) => resolve(ready, names));
-
-  const costOf = (exchange: Exchange): Cost | undefined => {
-    const { operation, tokens } = exchange;
-    if (!costing.has(operation) && !(operation === "stored_response" && tokens !== undefined)) return undefined;
-    if (exchange.cache === "hit") return cached;
-    const attempt = answeringAttempt(exchange);
-    if (attempt === undefined || !answered(exchange, attempt)) return undefined;
-    const { served = "", requested = "" } = exchange.model;
-    const { backend, provider, model: sent = requested } = attempt;
-    const found = priceOf({ backend, provider, served, requested, sent });
-    if (found === undefined) return unpriced;
-    const tariff = found.at(exchange.openedAt);
-    // A list without amounts is a price for moderation only, which providers do not charge for.
-    if (isEmpty(tariff)) return exchange.operation === "moderation" ? free(found.status, found.name) : unpriced;
-    const parts = charge(tariff, exchange, attempt);
-    if (parts === undefined) return undefined;
-    const { input, output, other } = parts;
-    return Object.freeze({
-      status: found.status,
-      nanoUsd: input + output + other,
-      input,
-      output,
-      other,
-      price: found.name,
-    });
-  };
+export function price(options: PriceOptions): Processor {
+  const costOf = costs(options);
 
   /** All attempts; those whose answers were discarded with what their backends charge for them all the same. */
   const charged = (exchange: Exchange): readonly Attempt[] => {
@@ -134,35 +68,4 @@ function asMade(
     ...(media && { media }),
     ...(usageSource && { usageSource }),
   };
-}
-
-/** Rules before the list; in each, the names in the order given. */
-function resolve(rules: readonly ReadyRule[], names: Names): Price | undefined {
-  const { backend, provider, served, requested, sent } = names;
-  const models = [...new Set([served, sent, requested])];
-  const rule = rules.find(({ matches }) => models.some((model) => matches(backend, model)));
-  if (rule !== undefined) return { status: "custom", name: rule.origin, at: rule.at };
-  for (const model of models) {
-    const listed = listedPrice(provider, model);
-    if (listed !== undefined) return { status: "exact", ...listed };
-  }
-  return undefined;
-}
-
-/**
- * Whether there is something to pay for: the backend began an answer, or the client left while it worked on one, or
- * it stated its usage with an error. A request that failed or was refused before that costs nothing.
- */
-function answered({ usageSource }: Exchange, { status, result }: Attempt): boolean {
-  if (usageSource === "provider") return true;
-  return status === undefined ? result === "abandoned" : status < 400;
-}
-
-function isEmpty(tariff: Tariff): boolean {
-  for (const _ in tariff) return false;
-  return true;
-}
-
-function free(status: "exact" | "custom", price: string): Cost {
-  return Object.freeze({ status, nanoUsd: 0, input: 0, output: 0, other: 0, price });
 }

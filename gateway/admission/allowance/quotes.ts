@@ -1,10 +1,10 @@
 // Quotes: what a request would cost at the backends that may get it, by the prices that its record will be charged by.
 import {
+  costs,
   type Exchange,
   type Media,
   type Operation,
   type PriceRule,
-  price,
   type Tokens,
 } from "../../../instrumentation/index.ts";
 
@@ -35,12 +35,11 @@ export type Quotes = (request: QuoteRequest, at: number) => number | undefined;
 
 /** Throws a RangeError where a rule makes no sense, as the price processor does. About 2 µs a target. */
 export function quotes(rules: readonly PriceRule[]): Quotes {
-  const charge = price({ rules });
+  const costOf = costs({ rules });
   return (request, at) => {
     let dearest = 0;
     for (const target of request.targets) {
-      const priced = charge(imagined(request, target, at));
-      const cost = priced.kind === "exchange" ? priced.cost : undefined;
+      const cost = costOf(imagined(request, target, at));
       if (cost === undefined) continue;
       if (cost.status === "unpriced") return undefined;
       dearest = Math.max(dearest, cost.nanoUsd);
