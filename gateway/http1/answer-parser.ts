@@ -2,7 +2,7 @@
 import { errors } from "undici";
 import { type AnswerHead, HeadParser } from "./head-parser.ts";
 import { notHttp } from "./not-http.ts";
-import { cr, hexDigits, lf, valueOctets } from "./octets.ts";
+import { cr, hexDigits, lf, semicolon, space, tab, valueOctets } from "./octets.ts";
 
 /** Who is told of an answer's parts. */
 export interface AnswerParts {
@@ -143,12 +143,12 @@ export class AnswerParser {
       digit = hexDigits[bytes[i] as number] as number;
     }
     const digits = i - at;
-    while (i < bytes.length && valueOctets[bytes[i] as number] === 1) i += 1;
+    // Some pad it, and some put extensions behind it.
+    while (i < bytes.length && (bytes[i] === space || bytes[i] === tab)) i += 1;
+    if (bytes[i] === semicolon) while (i < bytes.length && valueOctets[bytes[i] as number] === 1) i += 1;
     if (i - at > longestChunkLine) throw notHttp("a chunk without a length");
     if (i + 1 >= bytes.length && (i === bytes.length || bytes[i] === cr)) return undefined;
-    if (digits === 0 || bytes[i] !== cr || bytes[i + 1] !== lf || !isChunkEnd(bytes[at + digits] as number)) {
-      throw notHttp("a chunk without a length");
-    }
+    if (digits === 0 || bytes[i] !== cr || bytes[i + 1] !== lf) throw notHttp("a chunk without a length");
     this.#left = size;
     this.#state = size === 0 ? "trailers" : "chunk";
     return i + 2;
@@ -179,9 +179,6 @@ export class AnswerParser {
     this.#parts.end(trailers, isClean);
   }
 }
-
-/** After the digits: the line's end, an extension, or the white space that some put before it. */
-const isChunkEnd = (octet: number): boolean => octet === cr || octet === 0x3b || octet === 0x20 || octet === 0x09;
 
 /** Where the empty line ends that ends the fields from `at` on. */
 function endIn(bytes: Buffer, at: number, seen: number): number | undefined {

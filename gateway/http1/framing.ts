@@ -50,6 +50,7 @@ export function framing(fields: readonly string[], { status, minor, isHead }: Ci
   if (announced !== undefined && !/^\d{1,15}$/.test(announced)) throw notHttp("content-length is no length");
   if (coding !== undefined && !is(coding, "chunked")) throw notHttp("a transfer-encoding that nobody asked for");
   if (announced !== undefined && coding !== undefined) throw notHttp("two kinds of framing at once");
+  if (status < 200 && minor === 0) throw notHttp("HTTP/1.0 knows no informational answers");
   const length = Number(announced ?? 0);
   const closes = says(connection, "close") || (minor === 0 && !says(connection, "keep-alive"));
   if (isHead) return { body: "none", length, persists: !closes, keepAliveSeconds };

@@ -96,6 +96,11 @@ function statusAt(bytes: Buffer, at: number): number {
 function reasonAt(bytes: Buffer, at: number, end: number): string {
   if (end <= at) return "";
   if (end - at === 2 && bytes[at] === 0x4f && bytes[at + 1] === 0x4b) return "OK";
-  for (let i = at; i < end; i += 1) if (valueOctets[bytes[i] as number] !== 1) return "";
-  return bytes.toString("latin1", at, end);
+  let isWritable = true;
+  for (let i = at; i < end; i += 1) {
+    // Others end the line there, and find fields behind it.
+    if (bytes[i] === lf) throw badFirstLine();
+    if (valueOctets[bytes[i] as number] !== 1) isWritable = false;
+  }
+  return isWritable ? bytes.toString("latin1", at, end) : "";
 }

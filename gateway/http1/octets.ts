@@ -5,6 +5,7 @@ export const lf = 0x0a;
 export const cr = 0x0d;
 export const space = 0x20;
 export const colon = 0x3a;
+export const semicolon = 0x3b;
 
 const table = (allowed: RegExp): Uint8Array =>
   Uint8Array.from({ length: 256 }, (_, octet) => (allowed.test(String.fromCharCode(octet)) ? 1 : 0));

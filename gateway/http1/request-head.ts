@@ -33,8 +33,22 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
     const value = headers[i + 1] as string;
     if (!isName(name)) throw new errors.InvalidArgumentError("invalid header name");
     if (!isValue(value)) throw new errors.InvalidArgumentError(`invalid ${name} header`);
-    if (name.length === 14 && name.toLowerCase() === "content-length") length = value;
-    else if (name.length === 4 && name.toLowerCase() === "host") namesHost = true;
+    // Told apart by length first, as nearly all are.
+    switch (name.length) {
+      case 4:
+        if (name.toLowerCase() !== "host") break;
+        if (namesHost) throw new errors.InvalidArgumentError("duplicate host header");
+        namesHost = true;
+        break;
+      case 14:
+        if (name.toLowerCase() !== "content-length") break;
+        if (length !== undefined) throw new errors.InvalidArgumentError("duplicate content-length header");
+        if (!/^\d{1,15}$/.test(value)) throw new errors.InvalidArgumentError("invalid content-length header");
+        length = value;
+        break;
+      case 17:
+        if (name.toLowerCase() === "transfer-encoding") throw new errors.InvalidArgumentError(`invalid ${name} header`);
+    }
     fields += `${name}: ${value}\r\n`;
   }
   const isStreamed = body !== null && !Buffer.isBuffer(body);
