@@ -72,16 +72,24 @@ describe("a parser serves one answer after the other", () => {
     return { told, parser };
   }
 
-  test("with other names of the same length, and informational ones counted anew", () => {
+  test("with other names of the same length", () => {
+    const { told, parser } = parts();
+    const names = ["abc", "abd", "ABC", "ab", "abc"];
+    for (const name of names) {
+      parser.begin(false);
+      parser.take(Buffer.from(`HTTP/1.1 200 OK\r\n${name}: 1\r\nContent-Length: 1\r\n\r\nx`));
+    }
+    expect(told).toEqual(names.flatMap((name) => [200, name, "1", "Content-Length", "1", "x", []]));
+  });
+
+  test("and counts informational ones anew", () => {
     const { told, parser } = parts();
     const early = "HTTP/1.1 103 X\r\nEarly: 1\r\n\r\n".repeat(60);
-    for (const name of ["abc", "abd", "ABC", "ab"]) {
+    for (let i = 0; i < 3; i += 1) {
       parser.begin(false);
-      parser.take(Buffer.from(`${early}HTTP/1.1 200 OK\r\n${name}: 1\r\nContent-Length: 1\r\n\r\nx`));
+      parser.take(Buffer.from(`${early}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`));
     }
-    expect(told).toEqual(
-      ["abc", "abd", "ABC", "ab"].flatMap((name) => [200, name, "1", "Content-Length", "1", "x", []]),
-    );
+    expect(told.filter((one) => one === 200)).toHaveLength(3);
   });
 
   test("and what comes when nobody asked is refused", () => {

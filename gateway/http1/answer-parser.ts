@@ -163,7 +163,6 @@ export class AnswerParser {
   }
 
   #trailers(bytes: Buffer, at: number, seen: number): number | undefined {
-    if (bytes.length < at + 2) return undefined;
     if (bytes[at] === cr && bytes[at + 1] === lf) {
       this.#ends(noTrailers, at + 2 === bytes.length);
       return at + 2;

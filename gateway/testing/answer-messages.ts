@@ -88,6 +88,14 @@ export const withBody: readonly AnswerMessage[] = [
       persists: false,
     },
   ),
+  message(
+    "close in the first of two fields",
+    `${ok}Connection: close\r\nConnection: x\r\nContent-Length: 2\r\n\r\nhi`,
+    {
+      body: "hi",
+      persists: false,
+    },
+  ),
   message("an option that only begins like close", `${ok}Connection: closed\r\nContent-Length: 2\r\n\r\nhi`, {
     body: "hi",
   }),
