@@ -13,7 +13,7 @@ const messages = [...answerMessages, ...answerMessages, ...answerMessages, ...re
 test("parts come in order, errors are the backend's, and cuts change nothing", () => {
   const die = dice(9112);
   const seen = { whole: 0, refused: 0 };
-  for (let i = 0; i < 10_000; i += 1) {
+  for (let i = 0; i < 5_000; i += 1) {
     const { text, isHead } = mutant(die, messages);
     const bytes = Buffer.from(text, "latin1");
     const told = toldAnswer([bytes], isHead);
@@ -24,7 +24,7 @@ test("parts come in order, errors are the backend's, and cuts change nothing", (
     else seen.refused += 1;
   }
   // Neither kind is so rare that nothing would be shown of it.
-  expect(Math.min(seen.whole, seen.refused)).toBeGreaterThan(2_000);
+  expect(Math.min(seen.whole, seen.refused)).toBeGreaterThan(1_000);
 });
 
 /** What undici refuses and we read, as agreement.test.ts has it with the reasons. */
@@ -43,7 +43,7 @@ test("what undici's own parser refuses is not read, and what it reads is not rea
   await using clients = await twoClients();
   const die = dice(9110);
   const seen = { both: 0, neither: 0, laxer: 0, stricter: 0 };
-  for (let i = 0; i < 2_500; i += 1) {
+  for (let i = 0; i < 1_500; i += 1) {
     const answer = mutant(die, messages);
     const [ours, undici] = [await clients.ours(answer), await clients.undici(answer)];
     const shown = JSON.stringify(answer.text);
@@ -59,6 +59,6 @@ test("what undici's own parser refuses is not read, and what it reads is not rea
       expect([ours.status, ours.body], shown).toEqual([undici.status, undici.body]);
     }
   }
-  expect(seen.both).toBeGreaterThan(500);
-  expect(seen.neither).toBeGreaterThan(500);
+  expect(seen.both).toBeGreaterThan(300);
+  expect(seen.neither).toBeGreaterThan(300);
 });
