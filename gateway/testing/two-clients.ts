@@ -5,11 +5,11 @@ import { buildConnector, Client } from "undici";
 import { Connection } from "../http1/connection.ts";
 
 /** What a client made of an answer; `undefined`: it was refused. */
-export type Reading =
+type Reading =
   | { readonly status: number; readonly body: string; readonly trailers: Readonly<Record<string, string>> }
   | undefined;
 
-export interface Answer {
+interface Answer {
   /** Latin-1. The connection ends behind it. */
   readonly text: string;
   readonly isHead?: boolean;
