@@ -1,6 +1,7 @@
-// Sends a backend's answer to the client: unbuffered, with back-pressure, what arrives in one tick as one write.
+// Sends a backend's answer to the client: unbuffered, with back-pressure, what arrives in one turn of the event loop as one write.
 import type { ServerResponse } from "node:http";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
+import type { AnswerEvents } from "./answer-events.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { atEndOfTurn, type Turn } from "./end-of-turn.ts";
@@ -10,18 +11,6 @@ import type { Decoder, Tap } from "./tap.ts";
 import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
 import type { Witness } from "./witness.ts";
-
-/** Who hears of an answer's end. */
-export interface AnswerEvents {
-  /** A withheld answer is over before the client had anything of it: true when it is none, and is not to be sent. */
-  rejects(): boolean;
-  /** The answer is whole, and its last byte is about to go out. */
-  whole(): void;
-  /** The answer cannot be sent on after all, by the backend's fault or ours; it is cut then. */
-  broke(failure: "broken_answer" | "internal", error: unknown): void;
-  /** More was read for nobody than was allowed. */
-  tooMuch(): void;
-}
 
 export interface AnswerOptions {
   readonly res: ServerResponse;
@@ -45,7 +34,7 @@ export interface AnswerOptions {
 
 const empty = Buffer.alloc(0);
 
-/** Counts what goes out, stamps the first token, and never holds more than the present tick's chunks. */
+/** Counts what goes out, stamps the first token, and never holds more than the present turn's chunks. */
 export class Answer implements Turn {
   readonly #options: AnswerOptions;
   /** What came since the last write, as it came: not yet watched, not yet filtered. */
@@ -64,7 +53,7 @@ export class Answer implements Turn {
   #unheard = 0;
   #unheardLimit = Number.POSITIVE_INFINITY;
 
-  /** The head goes out at the end of this tick, with what came by then. */
+  /** The head goes out at the end of this turn, with what came by then. */
   constructor(options: AnswerOptions) {
     this.#options = options;
     if (options.withheld) this.#withheld = new Withholding();
@@ -116,7 +105,7 @@ export class Answer implements Turn {
     if (this.#options.decode) this.#options.decode.end();
     else this.#last();
     // Whoever tries again has to know before the attempt counts as answered.
-    if (this.#withheld) this.#guarded(() => this.#decide());
+    if (this.#withheld && !this.#deaf) this.#guarded(() => this.#decide());
   }
 
   /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
@@ -185,7 +174,7 @@ export class Answer implements Turn {
     }
   }
 
-  /** Takes what is pending, as one piece, and shows it to the tap: once a tick, however many chunks there were. */
+  /** Takes what is pending, as one piece, and shows it to the tap: once a turn, however many chunks there were. */
   #watched(): Buffer {
     const { tap, decode } = this.#options;
     const pending = this.#pending;
@@ -207,9 +196,8 @@ export class Answer implements Turn {
     return rest.length === 0 ? seen : Buffer.concat([seen, rest]);
   }
 
-  /** Whether a withheld answer that is over goes out. */
   #decide(): void {
-    if (!this.#deaf) this.#decided = this.#due();
+    this.#decided = this.#due();
   }
 
   /** What is to go out now; `undefined` while it is withheld. */

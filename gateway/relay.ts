@@ -1,6 +1,7 @@
 // One try at one backend, steered: its answer goes to the client, into the record, or back to whoever decides.
 import type { OpenAttempt } from "../instrumentation/index.ts";
-import { Answer, type AnswerEvents } from "./answer.ts";
+import { Answer } from "./answer.ts";
+import type { AnswerEvents } from "./answer-events.ts";
 import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";

@@ -1,8 +1,9 @@
 // A backend that answers with given bytes, asked by undici's own client and by a connection of ours.
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { buildConnector, Client } from "undici";
+import { Client } from "undici";
 import { Connection } from "../http1/connection.ts";
+import { connector } from "../http1/connector.ts";
 
 /** What a client made of an answer; `undefined`: it was refused. */
 type Reading =
@@ -29,7 +30,7 @@ export async function twoClients(): Promise<TwoClients> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const connect = buildConnector({ timeout: 5_000 });
+  const connect = connector({ origin, timeoutMillis: 5_000, secured: () => {} });
 
   return {
     async undici(answer) {
@@ -49,7 +50,7 @@ export async function twoClients(): Promise<TwoClients> {
 
     ours(answer) {
       text = answer.text;
-      const connection = new Connection({ origin, connect, lost: () => {} });
+      const connection = new Connection({ host: origin.host, connect, lost: () => {} });
       let status = 0;
       let body = "";
       const { promise, resolve } = Promise.withResolvers<Reading>();
