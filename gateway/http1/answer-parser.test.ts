@@ -97,10 +97,10 @@ describe("a parser serves one answer after the other", () => {
   test("and what comes when nobody asked is refused", () => {
     const { told, parser } = parts();
     const answer = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    expect(() => parser.take(answer)).toThrow("nobody asked");
+    expect(() => parser.take(answer)).toThrow("unasked");
     parser.begin(false);
     parser.take(answer);
-    expect(() => parser.take(answer)).toThrow("nobody asked");
+    expect(() => parser.take(answer)).toThrow("unasked");
     expect(told).toEqual([200, "Content-Length", "0", []]);
   });
 

@@ -1,6 +1,6 @@
 // Finds an answer in what a connection reads: HTTP/1.1, strictly, wherever one read ends and the next begins.
 import { errors } from "undici";
-import { type AnswerHead, HeadParser } from "./head-parser.ts";
+import { type AnswerHead, HeadParser, mayBecomeHead } from "./head-parser.ts";
 import { notHttp } from "./not-http.ts";
 import { cr, hexDigits, lf, semicolon, space, tab, valueOctets } from "./octets.ts";
 
@@ -82,7 +82,7 @@ export class AnswerParser {
   #step(bytes: Buffer, at: number, seen: number): number | undefined {
     switch (this.#state) {
       case "idle":
-        throw notHttp("nobody asked");
+        throw new errors.SocketError("other side spoke unasked");
       case "head":
         return this.#head(bytes, at, seen);
       case "length":
@@ -106,7 +106,10 @@ export class AnswerParser {
 
   #head(bytes: Buffer, at: number, seen: number): number | undefined {
     const end = endIn(bytes, at, seen);
-    if (end === undefined) return undefined;
+    if (end === undefined) {
+      mayBecomeHead(bytes, at, seen);
+      return undefined;
+    }
     const head = this.#heads.head(bytes, at, end, this.#isHead);
     if (head.status === 101) throw new errors.SocketError("bad upgrade");
     if (head.status < 200) {

@@ -11,8 +11,10 @@ export interface BodyPumpOptions {
   readonly sender: BodySender;
 }
 
-/** Told once how it went. */
+/** Told of each time that the backend stops to take more, and goes on; and once how it went. */
 interface BodySender {
+  stuck(): void;
+  unstuck(): void;
   sent(): void;
   destroy(error: Error): void;
 }
@@ -41,7 +43,7 @@ export class BodyPump {
   }
 
   readonly #data = (chunk: Buffer): void => {
-    const { socket, body } = this.#options;
+    const { socket, body, sender } = this.#options;
     if (this.#isOver || chunk.length === 0) return;
     if (this.#left === undefined) {
       socket.cork();
@@ -57,10 +59,13 @@ export class BodyPump {
       }
       socket.write(chunk);
     }
-    if (socket.writableNeedDrain) body.pause();
+    if (!socket.writableNeedDrain) return;
+    body.pause();
+    sender.stuck();
   };
 
   readonly #drain = (): void => {
+    this.#options.sender.unstuck();
     this.#options.body.resume();
   };
 

@@ -3,29 +3,11 @@ import type { Socket } from "node:net";
 import { errors } from "undici";
 import { atEndOfTurn, type Turn } from "../end-of-turn.ts";
 import { AnswerParser, type AnswerParts } from "./answer-parser.ts";
+import { type Asker, type Deadlines, noDeadlines } from "./asker.ts";
 import { BodyPump } from "./body-pump.ts";
 import type { Connect } from "./connector.ts";
 import type { AnswerHead } from "./head-parser.ts";
 import { type Http1Request, requestHead } from "./request-head.ts";
-
-/** Who sends a request. Told of what becomes of it, in this order; after `whole` or `failed` of nothing more. */
-export interface Asker {
-  /** The connection stands, and the request is about to be written. */
-  asking(): void;
-  head(head: AnswerHead): void;
-  data(chunk: Buffer): void;
-  /** The answer is complete. Trailers are flat, like fields. */
-  whole(trailers: readonly string[]): void;
-  failed(error: Error): void;
-}
-
-/** Milliseconds; 0: no such deadline. */
-export interface Deadlines {
-  /** From the request's end to its answer's head. */
-  readonly firstByte: number;
-  /** From one read of the answer's body to the next. */
-  readonly idle: number;
-}
 
 export interface ConnectionOptions {
   /** The backend's, for the Host header. */
@@ -35,23 +17,23 @@ export interface ConnectionOptions {
   readonly lost: (connection: Connection) => void;
 }
 
-const noDeadlines: Deadlines = { firstByte: 0, idle: 0 };
-
 export class Connection implements AnswerParts, Turn {
   readonly #options: ConnectionOptions;
   readonly #parser = new AnswerParser(this);
   #socket: Socket | undefined;
+  /** While it is connecting. */
+  #dialled: Socket | undefined;
   /** Why it is of no use any more. */
   #end: Error | undefined;
-  /** Requests that were written, the present one included. */
+  /** Requests that it was given, the present one included. */
   #requests = 0;
   #asker: Asker | undefined;
+  /** Until it is written. */
+  #request: Http1Request | undefined;
   #deadlines = noDeadlines;
   #timer: NodeJS.Timeout | undefined;
-  /** The request is written, but not sent yet. */
-  #isHeld = false;
-  /** It is a HEAD request. */
-  #isHead = false;
+  /** It may be used again behind the present request. */
+  #persists = true;
   /** While a streamed request body is being sent. */
   #pump: BodyPump | undefined;
   /** The present answer's, once it is there. */
@@ -83,15 +65,18 @@ export class Connection implements AnswerParts, Turn {
     this.#asker = asker;
     this.#deadlines = deadlines;
     this.#head = undefined;
-    if (this.#end !== undefined) atEndOfTurn(this);
-    else if (this.#socket !== undefined) this.#write(this.#socket, request);
-    else this.#connect(request);
+    this.#requests += 1;
+    this.#request = request;
+    // What the backend sent unasked would be taken for the answer, if it were read only after the request was sent.
+    if (this.#end !== undefined || this.#socket !== undefined) atEndOfTurn(this);
+    else this.#connect();
   }
 
-  #connect(request: Http1Request): void {
-    this.#options.connect(
+  #connect(): void {
+    this.#dialled = this.#options.connect(
       (chunk) => this.#read(chunk),
       (made) => {
+        this.#dialled = undefined;
         if (made instanceof Error) this.destroy(made);
         else if (this.#end !== undefined) made.destroy();
         else {
@@ -99,50 +84,61 @@ export class Connection implements AnswerParts, Turn {
           made.on("end", () => this.#finish());
           made.on("error", (fault) => this.destroy(fault));
           made.on("close", () => this.destroy());
-          this.#write(made, request);
+          atEndOfTurn(this);
         }
       },
     );
   }
 
-  #write(socket: Socket, request: Http1Request): void {
-    try {
-      const { text, length } = requestHead(request, this.#options.host);
-      this.#requests += 1;
-      this.#asker?.asking();
-      // Whoever heard of it may have thought better of it.
-      if (this.#end !== undefined) return;
-      this.#isHeld = true;
-      this.#isHead = request.method === "HEAD";
-      const { body } = request;
-      socket.cork();
-      socket.write(text, "latin1");
-      if (Buffer.isBuffer(body)) socket.write(body);
-      atEndOfTurn(this);
-      if (body === null || Buffer.isBuffer(body)) this.#wait(this.#deadlines.firstByte);
-      else this.#pump = new BodyPump({ socket, body, length, sender: this });
-    } catch (error) {
-      this.destroy(error as Error);
+  /** @internal Sends the request, or tells that it failed: after all that came before. */
+  endTurn(): void {
+    const asker = this.#asker;
+    const request = this.#request;
+    this.#request = undefined;
+    if (this.#end !== undefined) {
+      this.#asker = undefined;
+      asker?.failed(this.#end);
+    } else if (asker !== undefined && request !== undefined && this.#socket !== undefined) {
+      try {
+        this.#send(this.#socket, request, asker);
+      } catch (error) {
+        this.destroy(error as Error);
+      }
     }
   }
 
-  /** @internal Sends what was written, and tells of what failed: after the parts of the answer that came before. */
-  endTurn(): void {
-    if (this.#end !== undefined) {
-      const asker = this.#asker;
-      this.#asker = undefined;
-      asker?.failed(this.#end);
-    } else if (this.#isHeld) {
-      this.#isHeld = false;
-      this.#parser.begin(this.#isHead);
-      this.#socket?.uncork();
-    }
+  #send(socket: Socket, request: Http1Request, asker: Asker): void {
+    const { text, length, persists } = requestHead(request, this.#options.host);
+    this.#persists = persists;
+    asker.asking();
+    // Whoever heard of it may have thought better of it.
+    if (!this.connected) return;
+    this.#parser.begin(request.method === "HEAD");
+    const { body } = request;
+    socket.cork();
+    socket.write(text, "latin1");
+    if (Buffer.isBuffer(body)) socket.write(body);
+    socket.uncork();
+    if (body === null || Buffer.isBuffer(body)) this.#wait(this.#deadlines.firstByte);
+    else this.#pump = new BodyPump({ socket, body, length, sender: this });
+  }
+
+  /** The backend takes no more of the streamed body for now, which is its time, not the client's. */
+  stuck(): void {
+    if (this.#head === undefined && this.#timer === undefined) this.#wait(this.#deadlines.firstByte);
+  }
+
+  /** It takes more. */
+  unstuck(): void {
+    if (this.#head === undefined) this.#waitNoMore();
   }
 
   /** The streamed body is sent. */
   sent(): void {
     this.#pump = undefined;
-    if (this.#head === undefined) this.#wait(this.#deadlines.firstByte);
+    // From here on it has the whole time to answer.
+    this.unstuck();
+    this.stuck();
   }
 
   /** Back-pressure. The time until `resume` is not the backend's. */
@@ -166,13 +162,15 @@ export class Connection implements AnswerParts, Turn {
     this.#waitNoMore();
     this.#parser.stop();
     this.#pump?.stop();
-    this.#socket?.destroy();
+    // One that is still connecting might do so for ever.
+    (this.#socket ?? this.#dialled)?.destroy();
     this.#options.lost(this);
     if (this.#asker !== undefined) atEndOfTurn(this);
   }
 
   #wait(millis: number): void {
-    if (millis > 0) this.#timer = setTimeout(late, millis, this);
+    // Whatever is told of an answer may have ended it.
+    if (millis > 0 && this.#end === undefined) this.#timer = setTimeout(late, millis, this);
   }
 
   #waitNoMore(): void {
@@ -187,8 +185,6 @@ export class Connection implements AnswerParts, Turn {
 
   #read(chunk: Buffer): void {
     try {
-      // Whatever it answers, it is not this request: which has not been seen by anybody, and may be sent elsewhere.
-      if (this.#isHeld) throw new errors.SocketError("bytes that nobody asked for");
       this.#parser.take(chunk);
       if (this.#asker === undefined || this.#head === undefined || this.#isPaused) return;
       if (this.#timer !== undefined) this.#timer.refresh();
@@ -227,7 +223,8 @@ export class Connection implements AnswerParts, Turn {
     this.#asker = undefined;
     this.#waitNoMore();
     // What comes behind an answer is nobody's, and a backend that has not read all of a request waits for the rest.
-    if (this.#head?.framing.persists !== true || !isClean || this.#pump !== undefined) this.destroy();
+    const isSent = this.#pump === undefined && this.#socket?.writableLength === 0;
+    if (!isSent || !isClean || !this.#persists || this.#head?.framing.persists !== true) this.destroy();
     this.resume();
     try {
       asker?.whole(trailers);

@@ -1,5 +1,5 @@
 // Makes the sockets of one backend's connections, over TCP or TLS, which are read without a stream in between.
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { buildConnector } from "undici";
 
@@ -11,8 +11,11 @@ export interface ConnectorOptions {
   readonly secured: (socket: TLSSocket) => void;
 }
 
-/** `read` is called with what comes, which is its own. `done` is called once. */
-export type Connect = (read: (chunk: Buffer) => void, done: (made: Socket | Error) => void) => void;
+/**
+ * `read` is called with what comes, which is its own; `done` once the socket stands, or cannot. Gives the socket that is
+ * to stand, where it can be had before.
+ */
+export type Connect = (read: (chunk: Buffer) => void, done: (made: Socket | Error) => void) => Socket | undefined;
 
 /**
  * All sockets are read into one piece of memory, and what came is copied out of it: a read of its own memory, and an
@@ -40,7 +43,8 @@ export function connector({ origin, timeoutMillis, secured }: ConnectorOptions):
       },
       ...(session && { session }),
     });
-    connect({ hostname, host, protocol, port }, (error, socket) => {
+    // Its type does not say so, but it gives the socket that it connects.
+    const dialled: unknown = connect({ hostname, host, protocol, port }, (error, socket) => {
       if (socket instanceof TLSSocket) {
         socket.on("session", (next: Buffer) => {
           session = next;
@@ -49,5 +53,6 @@ export function connector({ origin, timeoutMillis, secured }: ConnectorOptions):
       }
       done(error ?? socket);
     });
+    return dialled instanceof Socket ? dialled : undefined;
   };
 }

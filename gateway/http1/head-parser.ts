@@ -80,6 +80,18 @@ export class HeadParser {
   }
 }
 
+/**
+ * Throws where the part of a head that begins at `at` cannot become one: nobody is to wait for the end of what is none.
+ * `seen`: up to there it was looked through before.
+ */
+export function mayBecomeHead(bytes: Buffer, at: number, seen: number): void {
+  const length = Math.min(version.length, bytes.length - at);
+  for (let i = 0; i < length; i += 1) if (bytes[at + i] !== version[i]) throw badFirstLine();
+  for (let end = bytes.indexOf(lf, seen); end >= 0; end = bytes.indexOf(lf, end + 1)) {
+    if (bytes[end - 1] !== cr) throw notHttp("a line that does not end as lines do");
+  }
+}
+
 const badFirstLine = () => notHttp("its first line");
 
 /** 0 where there is none. */

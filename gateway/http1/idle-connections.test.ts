@@ -1,34 +1,30 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ask, backend } from "../testing/one-answer.ts";
-import type { Connection } from "./connection.ts";
-import { IdleConnections } from "./idle-connections.ts";
+import { type Wire, wire } from "../testing/wire.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
 
-const saying = (more: string) => `HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${more}\r\n`;
-
-/** Connections that have served, and are kept. */
-async function kept(more: string, count: number) {
-  const stage = await backend((socket) => void socket.write(saying(more)));
-  const idle = new IdleConnections();
-  const connections: Connection[] = [];
-  for (let i = 0; i < count; i += 1) {
-    const connection = stage.connection((lost) => idle.drop(lost));
-    await ask(connection).over;
-    connections.push(connection);
-    idle.keep(connection);
-  }
-  return { idle, connections, [Symbol.asyncDispose]: stage[Symbol.asyncDispose] };
+/** A backend with two connections that have served, the second one last. */
+async function served(more = ""): Promise<Wire> {
+  const held: (() => void)[] = [];
+  const stage = await wire((socket) => {
+    held.push(() => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${more}\r\n`));
+  });
+  const answers = [stage.ask(), stage.ask()];
+  await vi.waitFor(() => expect(held.length).toBe(2));
+  for (const answer of held) answer();
+  await Promise.all(answers);
+  return stage;
 }
 
-const standing = (connections: readonly Connection[]) => connections.map(({ connected }) => connected);
+const standing = ({ connections }: Wire) => connections.map(({ connected }) => connected);
 
 test("the last one that was used is the first one to be used", async () => {
-  await using stage = await kept("", 2);
-  expect(stage.idle.take()).toBe(stage.connections[1]);
-  expect(stage.idle.take()).toBe(stage.connections[0]);
-  expect(stage.idle.take()).toBeUndefined();
+  await using stage = await served();
+  const [first, second] = [stage.transport.acquire(), stage.transport.acquire()];
+  expect([first?.connected, second?.connected, stage.transport.acquire()?.connected]).toEqual([true, true, false]);
+  if (first && second) for (const one of [first, second]) stage.transport.release(one);
+  expect(stage.transport.acquire()).toBe(second);
 });
 
 test.each([
@@ -36,41 +32,38 @@ test.each([
   ["says when it will close, before that", "Keep-Alive: timeout=7, max=100\r\n", 5],
   ["would wait for ever, after ten minutes", "Keep-Alive: max=5, timeout=99999999\r\n", 600],
 ])("one whose backend %s, is closed by us", async (_, more, seconds) => {
-  await using stage = await kept(more, 2);
+  await using stage = await served(more);
   vi.advanceTimersByTime((seconds - 1) * 1000);
-  expect(standing(stage.connections)).toEqual([true, true]);
+  expect(standing(stage)).toEqual([true, true]);
   vi.advanceTimersByTime(1000);
-  expect(standing(stage.connections)).toEqual([false, false]);
-  expect([stage.idle.take(), vi.getTimerCount()]).toEqual([undefined, 0]);
+  expect([standing(stage), vi.getTimerCount()]).toEqual([[false, false], 0]);
+  expect(stage.transport.acquire()?.connected).toBe(false);
 });
 
 test.each([0, 1, 2])("one whose backend closes in %i s is not kept at all", async (seconds) => {
-  await using stage = await kept(`keep-alive: timeout=${seconds}\r\n`, 1);
-  expect([stage.idle.take(), standing(stage.connections)]).toEqual([undefined, [false]]);
+  await using stage = await served(`keep-alive: timeout=${seconds}\r\n`);
+  expect(standing(stage)).toEqual([false, false]);
 });
 
 test("one that served meanwhile has its time anew", async () => {
-  await using stage = await kept("", 1);
+  await using stage = await served();
   vi.advanceTimersByTime(29_000);
-  const connection = stage.idle.take();
-  if (connection) stage.idle.keep(connection);
+  const again = stage.transport.acquire();
+  if (again) stage.transport.release(again);
   vi.advanceTimersByTime(29_000);
-  expect(standing(stage.connections)).toEqual([true]);
+  expect(standing(stage).filter((stands) => stands)).toEqual([true]);
+  expect(again?.connected).toBe(true);
 });
 
 test("one that its backend closes is forgotten", async () => {
-  await using stage = await kept("", 1);
-  const closing = await backend((socket) => void socket.end(saying("")));
-  const connection = closing.connection((lost) => stage.idle.drop(lost));
-  await ask(connection).over;
-  stage.idle.keep(connection);
-  await vi.waitFor(() => expect(connection.connected).toBe(false));
-  expect(stage.idle.take()).toBe(stage.connections[0]);
-  await closing[Symbol.asyncDispose]();
+  await using stage = await served();
+  for (const socket of stage.sockets) socket.end();
+  await vi.waitFor(() => expect(standing(stage)).toEqual([false, false]));
+  expect(stage.transport.acquire()?.connected).toBe(false);
 });
 
 test("all are closed at the end", async () => {
-  await using stage = await kept("", 3);
-  stage.idle.close();
-  expect([standing(stage.connections), vi.getTimerCount()]).toEqual([[false, false, false], 0]);
+  await using stage = await served();
+  stage.transport.close();
+  expect([standing(stage), vi.getTimerCount()]).toEqual([[false, false], 0]);
 });

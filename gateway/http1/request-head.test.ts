@@ -14,6 +14,7 @@ describe("what is written", () => {
     expect(head({ path: "/v1/models?a=b#c", headers: ["A", "1", "b", " 2\t", "a", ""] })).toEqual({
       text: "GET /v1/models?a=b#c HTTP/1.1\r\nhost: backend:8080\r\nconnection: keep-alive\r\nA: 1\r\nb:  2\t\r\na: \r\n\r\n",
       length: 0,
+      persists: true,
     });
   });
 

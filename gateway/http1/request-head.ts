@@ -16,6 +16,8 @@ export interface RequestHead {
   readonly text: string;
   /** Octets of the body; `undefined`: it goes in chunks. */
   readonly length: number | undefined;
+  /** The connection may be used again behind it, as far as the request goes. */
+  readonly persists: boolean;
 }
 
 /** Methods that mean something to do with a body, so that having none is said (RFC 9110 §8.6). */
@@ -59,9 +61,14 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
     throw new errors.RequestContentLengthMismatchError();
   }
   const isChunked = isStreamed && length === undefined;
-  const own = `${namesHost ? "" : `host: ${host}\r\n`}connection: keep-alive\r\n${isChunked ? "transfer-encoding: chunked\r\n" : ""}`;
+  // Some answer HEAD with a body, and some take a body that they do not expect for the next request: either would give
+  // whoever comes next an answer that is not theirs.
+  const persists = method !== "HEAD" && (octets === 0 || wantsBody(method));
+  const option = persists ? "keep-alive" : "close";
+  const own = `${namesHost ? "" : `host: ${host}\r\n`}connection: ${option}\r\n${isChunked ? "transfer-encoding: chunked\r\n" : ""}`;
   return {
     text: `${method} ${path} HTTP/1.1\r\n${own}${fields}\r\n`,
     length: isChunked ? undefined : Number(length ?? octets),
+    persists,
   };
 }

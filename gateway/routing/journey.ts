@@ -120,7 +120,9 @@ class Journey {
     const { answer } = relay;
     const ending = relay.over(ended);
     const attempt = passage.draft.attempts.at(-1);
-    if (ending.kind === "failed" && ending.stale && !one.fresh && !passage.isOver && this.#how !== "never") {
+    // Before anything was written an upload is still there, too.
+    const isLeft = this.#how !== "never" || attempt?.connectedAt === undefined;
+    if (ending.kind === "failed" && ending.stale && !one.fresh && !passage.isOver && isLeft) {
       this.#again = { ...one, fresh: true };
       passage.draft.enter("overhead", options.surroundings.clock.now());
       return false;

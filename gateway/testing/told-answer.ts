@@ -48,7 +48,7 @@ export function toldAnswer(pieces: readonly Buffer[], isHead = false): ToldAnswe
   } catch (error) {
     if (trailers === undefined) refused = nameOf(error);
     // What comes behind an answer is refused, if its own end did not show it.
-    else if (nameOf(error) === "HTTPParserError") isClean = false;
+    else if (nameOf(error) === "SocketError") isClean = false;
     else throw error;
   }
   return {
