@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { wire } from "../testing/wire.ts";
+import { Connection } from "./connection.ts";
 
 const ok = (body = "ok", more = "") => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`;
 
@@ -100,4 +101,16 @@ test("a listener that throws as the answer ends is told that it failed", async (
 test("what may not be sent is told to who sent it", async () => {
   await using stage = await wire((socket) => socket.write(ok()));
   expect((await stage.ask({ path: "/a b" })).error).toMatchObject({ code: "UND_ERR_INVALID_ARG" });
+});
+
+test("what cannot even begin to connect is told to who sends", async () => {
+  const connect = () => {
+    throw new Error("no such thing");
+  };
+  const failed = await new Promise<Error>((resolve) => {
+    const nobody = { asking() {}, head() {}, data() {}, whole() {}, failed: resolve };
+    const connection = new Connection({ host: "a", connect, lost: () => {} });
+    connection.send({ method: "GET", path: "/", headers: [], body: null }, nobody, { firstByte: 0, idle: 0 });
+  });
+  expect(failed.message).toBe("no such thing");
 });

@@ -73,21 +73,28 @@ export class Connection implements AnswerParts, Turn {
   }
 
   #connect(): void {
-    this.#dialled = this.#options.connect(
-      (chunk) => this.#read(chunk),
-      (made) => {
-        this.#dialled = undefined;
-        if (made instanceof Error) this.destroy(made);
-        else if (this.#end !== undefined) made.destroy();
-        else {
-          this.#socket = made;
-          made.on("end", () => this.#finish());
-          made.on("error", (fault) => this.destroy(fault));
-          made.on("close", () => this.destroy());
-          atEndOfTurn(this);
-        }
-      },
-    );
+    const { connect } = this.#options;
+    try {
+      this.#dialled = connect(
+        (chunk) => this.#read(chunk),
+        (made) => this.#made(made),
+      );
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+
+  #made(made: Socket | Error): void {
+    this.#dialled = undefined;
+    if (made instanceof Error) this.destroy(made);
+    else if (this.#end !== undefined) made.destroy();
+    else {
+      this.#socket = made;
+      made.on("end", () => this.#finish());
+      made.on("error", (fault) => this.destroy(fault));
+      made.on("close", () => this.destroy());
+      atEndOfTurn(this);
+    }
   }
 
   /** @internal Sends the request, or tells that it failed: after all that came before. */
