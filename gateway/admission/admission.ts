@@ -115,7 +115,7 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
       if (!asks() || isStranger(identity)) return undefined;
       const { receiver, method, path } = asked;
       // An answer is kept there only where the client says so.
-      if (receiver.operation === "chat" && asked.json?.includes('"store"') !== true) return undefined;
+      if (receiver.operation === "chat" && asked.json?.includes(storeNeedle) !== true) return undefined;
       const tenant = tenantOf(identity);
       const found = (id: string, isNew: boolean): void => {
         const name = backend();
@@ -131,6 +131,8 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
     reaches: (identity, { ownKey }) => !(asks() && isStranger(identity) && ownKey),
   };
 }
+
+const storeNeedle = Buffer.from('"store"');
 
 /** Models that a request names elsewhere than where it is sent by: to be read, tuned, or spoken with later. */
 function otherModels({ receiver, method, path, json }: Asked): readonly string[] {

@@ -59,8 +59,8 @@ const perhaps: ReadonlyMap<string, string> = new Map([
 const needles = ["file_id", "vector_store_id", "previous_response_id", '"conversation"', '"container"', "\\u00"].map(
   (word) => Buffer.from(word),
 );
-/** One of these, which are fewer, stands in every text that holds one of those. */
-const traces = ["_id", '"con', "\\u00"].map((word) => Buffer.from(word));
+/** Stands in every text that holds one of those; one look for all, as most texts hold none. */
+const trace = /_id|"conv|"conta|\\u00/;
 /** Stands in every text that names an item of a response besides. */
 const itemNeedle = Buffer.from('"id"');
 
@@ -84,8 +84,7 @@ const nothing: readonly NamedId[] = [];
 
 /** The ids in a JSON text. */
 export function idsInBody(json: Buffer, { thorough, withItems }: BodyReading): readonly NamedId[] {
-  const mayName =
-    thorough || (traces.some((trace) => json.includes(trace)) && needles.some((needle) => json.includes(needle)));
+  const mayName = thorough || (trace.test(json.toString("latin1")) && needles.some((needle) => json.includes(needle)));
   if (!mayName && !(withItems && json.includes(itemNeedle))) return nothing;
   const body: unknown = JSON.parse(json.toString("utf8"));
   const named: NamedId[] = keptIn(body).map((id) => ({ id, manner: "kept" }));

@@ -10,7 +10,7 @@ import { windowSeconds } from "./window.ts";
  */
 export function rateHeaders(rules: readonly Rule[], used: readonly number[], wall: number): string[] {
   const headers: string[] = [];
-  for (const counted of ["requests", "tokens"] as const) {
+  for (const { counted, limit, remaining, reset } of names) {
     let nearest: Rule | undefined;
     let left = 0;
     for (let at = 0; at < rules.length; at++) {
@@ -23,16 +23,24 @@ export function rateHeaders(rules: readonly Rule[], used: readonly number[], wal
     }
     if (nearest === undefined) continue;
     headers.push(
-      `x-ratelimit-limit-${counted}`,
+      limit,
       String(nearest.limit),
-      `x-ratelimit-remaining-${counted}`,
+      remaining,
       String(left),
-      `x-ratelimit-reset-${counted}`,
+      reset,
       left === nearest.limit ? "0s" : span(untilReset(nearest, wall)),
     );
   }
   return headers;
 }
+
+/** Written once: a name that is put together anew is hashed anew by all who look at it. */
+const names = (["requests", "tokens"] as const).map((counted) => ({
+  counted,
+  limit: `x-ratelimit-limit-${counted}`,
+  remaining: `x-ratelimit-remaining-${counted}`,
+  reset: `x-ratelimit-reset-${counted}`,
+}));
 
 const untilReset = ({ period }: Rule, wall: number): number =>
   period === "minute" || period === "now"
