@@ -11,15 +11,13 @@ test.each([
   ["a stall", new errors.BodyTimeoutError(), "idle_timeout", "idle_timeout"],
   ["a head too large", new errors.HeadersOverflowError(), "bad_answer", "bad_answer"],
   ["what is not HTTP", new errors.HTTPParserError(), "bad_answer", "bad_answer"],
-  ["an unasked 100", new errors.SocketError("bad response"), "bad_answer", "bad_answer"],
-  ["an unasked 101", new errors.SocketError("bad upgrade"), "bad_answer", "bad_answer"],
-  ["a status that is none", coded("ERR_ASSERTION"), "bad_answer", "broken_answer"],
-  ["a length that does not hold", new errors.ResponseContentLengthMismatchError(), "bad_answer", "broken_answer"],
+  ["a length that does not hold", new errors.ResponseContentLengthMismatchError(), "unreachable", "broken_answer"],
   ["a closed connection", new errors.SocketError("other side closed"), "unreachable", "broken_answer"],
   ["a reset", coded("ECONNRESET"), "unreachable", "broken_answer"],
   ["nobody there", coded("ECONNREFUSED"), "unreachable", "broken_answer"],
   ["an unknown name", coded("ENOTFOUND"), "unreachable", "broken_answer"],
-  ["a request that undici does not take", new errors.InvalidArgumentError("path"), "internal", "internal"],
+  ["a request that may not be written", new errors.InvalidArgumentError("path"), "internal", "internal"],
+  ["a request of another length", new errors.RequestContentLengthMismatchError(), "internal", "internal"],
   ["an upload cut by us", new GatewayError("body_too_large"), "body_too_large", "body_too_large"],
 ])("%s: before the answer's head and after it", (_, error, before, after) => {
   expect([attemptFailure(error, false), attemptFailure(error, true)]).toEqual([before, after]);

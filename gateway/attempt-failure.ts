@@ -1,9 +1,9 @@
-// What an attempt's error means: undici's and Node's codes → our kinds of failure, and the words for the record.
+// What an attempt's error means: a connection's and Node's codes → our kinds of failure, and the words for the record.
 import { type FailureKind, GatewayError } from "./errors.ts";
 
-/** The kind of failure that undici's or Node's error is. `answering`: the answer's head had come. */
+/** The kind of failure that an error is, by undici's names and Node's. `answering`: the answer's head had come. */
 export function attemptFailure(error: Error, answering: boolean): FailureKind {
-  // Our own verdict on the request's body, which undici hands back.
+  // Our own verdict on the request's body, which comes back.
   if (error instanceof GatewayError) return error.kind;
   const code = "code" in error ? error.code : undefined;
   switch (code) {
@@ -15,16 +15,12 @@ export function attemptFailure(error: Error, answering: boolean): FailureKind {
       return "idle_timeout";
     case "UND_ERR_HEADERS_OVERFLOW":
       return "bad_answer";
-    // undici asserts what a sane status is, and has checked the length before a byte was passed on.
-    case "ERR_ASSERTION":
-    case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
-      return answering ? "broken_answer" : "bad_answer";
+    // Never sent: it could not be written as it is.
     case "UND_ERR_INVALID_ARG":
-    case "UND_ERR_NOT_SUPPORTED":
+    case "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH":
       return "internal";
     default:
-      // `bad response` or `bad upgrade`: informational answers that nobody asked for.
-      if (error.name === "HTTPParserError" || /^bad (response|upgrade)$/.test(error.message)) return "bad_answer";
+      if (error.name === "HTTPParserError") return "bad_answer";
       return answering ? "broken_answer" : "unreachable";
   }
 }

@@ -16,7 +16,7 @@ interface UploadWatch {
 
 export interface Upload {
   /**
-   * What undici sends. Destroying it (as undici does when the backend fails) leaves the client's connection whole,
+   * What goes to the backend. Destroying it (as is done when the backend fails) leaves the client's connection whole,
    * so that the client can still be told.
    */
   readonly body: Readable;

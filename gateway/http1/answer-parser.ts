@@ -111,7 +111,7 @@ export class AnswerParser {
       return undefined;
     }
     const head = this.#heads.head(bytes, at, end, this.#isHead);
-    if (head.status === 101) throw new errors.SocketError("bad upgrade");
+    if (head.status === 101) throw notHttp("it switches protocols unasked");
     if (head.status < 200) {
       this.#informational += 1;
       if (this.#informational > mostInformational) throw notHttp("too many informational answers");

@@ -65,9 +65,9 @@ export const refusedHeads: readonly AnswerMessage[] = [
   fields("a DEL in a value", "A: a\x7fb\r\nContent-Length: 1"),
   fields("an escape in a value", "A: a\x1bb\r\nContent-Length: 1"),
   refused("bare LFs throughout", "HTTP/1.1 200 OK\nContent-Length: 1\n\nx"),
-  refused("101 that nobody asked for", "HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "SocketError"),
-  refused("101, and an answer behind it", `HTTP/1.1 101 X\r\n\r\n${ok}Content-Length: 0\r\n\r\n`, "SocketError"),
-  refused("101 without a word of where to", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "SocketError"),
+  refused("101 that nobody asked for", "HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+  refused("101, and an answer behind it", `HTTP/1.1 101 X\r\n\r\n${ok}Content-Length: 0\r\n\r\n`),
+  refused("101 without a word of where to", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
   refused("an informational answer of HTTP/1.0", `HTTP/1.0 103 X\r\n\r\n${ok}Content-Length: 0\r\n\r\n`),
   refused("an informational answer that is no head", `HTTP/1.1 103 X\r\nA : b\r\n\r\n${ok}Content-Length: 0\r\n\r\n`),
 ];
