@@ -1,5 +1,6 @@
 // One connection to a backend: one request at a time, its answer as it comes, and every way that either can fail.
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { errors } from "undici";
 import { atEndOfTurn, type Turn } from "../end-of-turn.ts";
 import { AnswerParser, type AnswerParts } from "./answer-parser.ts";
@@ -102,7 +103,10 @@ export class Connection implements AnswerParts, Turn {
     const asker = this.#asker;
     const request = this.#request;
     this.#request = undefined;
-    if (this.#end !== undefined) {
+    // What is left of the request before would keep this one waiting behind it.
+    const isFree = request !== undefined || asker === undefined;
+    if (isFree && this.#end === undefined && this.#socket?.writableLength !== 0) this.destroy();
+    else if (this.#end !== undefined) {
       this.#asker = undefined;
       asker?.failed(this.#end);
     } else if (asker !== undefined && request !== undefined && this.#socket !== undefined) {
@@ -230,8 +234,11 @@ export class Connection implements AnswerParts, Turn {
     this.#asker = undefined;
     this.#waitNoMore();
     // What comes behind an answer is nobody's, and a backend that has not read all of a request waits for the rest.
-    const isSent = this.#pump === undefined && this.#socket?.writableLength === 0;
+    const isLeft = this.#socket?.writableLength !== 0;
+    const isSent = this.#pump === undefined && (!isLeft || this.#socket instanceof TLSSocket);
     if (!isSent || !isClean || !this.#persists || this.#head?.framing.persists !== true) this.destroy();
+    // What goes through TLS is said to be sent a turn later, even where it was answered meanwhile.
+    else if (isLeft) atEndOfTurn(this);
     this.resume();
     try {
       asker?.whole(trailers);
