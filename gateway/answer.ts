@@ -33,12 +33,15 @@ export interface AnswerOptions {
 }
 
 const empty = Buffer.alloc(0);
+/** What comes in one turn waits for its end up to here: a fast backend is read many times in one. */
+const mostPending = 128 * 1024;
 
-/** Counts what goes out, stamps the first token, and never holds more than the present turn's chunks. */
+/** Counts what goes out, stamps the first token, and never holds more than the present turn's chunks, of which not many. */
 export class Answer implements Turn {
   readonly #options: AnswerOptions;
   /** What came since the last write, as it came: not yet watched, not yet filtered. */
   readonly #pending: Buffer[] = [];
+  #pendingBytes = 0;
   #withheld: Withholding | undefined;
   /** Of a withheld answer that is over, and goes out. */
   #decided: Buffer | undefined;
@@ -148,7 +151,9 @@ export class Answer implements Turn {
 
   #take(chunk: Buffer): void {
     this.#pending.push(chunk);
-    this.#schedule();
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < mostPending) this.#schedule();
+    else this.endTurn();
   }
 
   #last(): void {
@@ -182,6 +187,7 @@ export class Answer implements Turn {
     const bytes = pending.length <= 1 ? first : Buffer.concat(pending);
     // Emptied, not replaced: an old array that was promoted would keep each new one, and its chunks, alive.
     pending.length = 0;
+    this.#pendingBytes = 0;
     if (decode === undefined && bytes.length > 0) tap?.see(bytes);
     return bytes;
   }
