@@ -104,8 +104,7 @@ export class Connection implements AnswerParts, Turn {
     const request = this.#request;
     this.#request = undefined;
     // What is left of the request before would keep this one waiting behind it.
-    const isFree = request !== undefined || asker === undefined;
-    if (isFree && this.#end === undefined && this.#socket?.writableLength !== 0) this.destroy();
+    if (this.#end === undefined && (request || !asker) && this.#socket?.writableLength !== 0) this.destroy();
     else if (this.#end !== undefined) {
       this.#asker = undefined;
       asker?.failed(this.#end);
