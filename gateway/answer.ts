@@ -43,7 +43,7 @@ export class Answer implements Turn {
   readonly #pending: Buffer[] = [];
   #pendingBytes = 0;
   #withheld: Withholding | undefined;
-  /** Of a withheld answer that is over, and goes out. */
+  /** Of an answer that is over, and goes out. */
   #decided: Buffer | undefined;
   #scheduled = false;
   #ended = false;
@@ -107,8 +107,8 @@ export class Answer implements Turn {
     this.#trailers = trailers;
     if (this.#options.decode) this.#options.decode.end();
     else this.#last();
-    // Whoever tries again has to know before the attempt counts as answered.
-    if (this.#withheld && !this.#deaf) this.#guarded(() => this.#decide());
+    // Whoever tries again, or learns how soon it spoke, has to know before the attempt counts as answered.
+    if (!this.#options.decode && !this.#deaf) this.#guarded(() => this.#decide());
   }
 
   /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
@@ -208,10 +208,11 @@ export class Answer implements Turn {
 
   /** What is to go out now; `undefined` while it is withheld. */
   #due(): Buffer | undefined {
+    const { tap, draft, now, events } = this.#options;
     const bytes = this.#watched();
+    if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     const withheld = this.#withheld;
     if (withheld === undefined) return bytes;
-    const { tap, events } = this.#options;
     withheld.keep(bytes);
     // With its first content it is an answer, however it ends.
     const isSettled = tap?.sawToken === true || withheld.isFull;
@@ -227,11 +228,10 @@ export class Answer implements Turn {
   #flush(): void {
     const due = this.#deaf ? undefined : (this.#decided ?? this.#due());
     if (due === undefined) return;
-    const { res, head, draft, tap, now, witness, stallSeconds } = this.#options;
+    const { res, head, draft, witness, stallSeconds } = this.#options;
     const bytes = this.#filtered(due);
     draft.responseBytes += bytes.length;
     witness?.sent(bytes, this.#ended);
-    if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     if (this.#ended) {
       this.#deaf = true;
       if (!head.sent) head.write(bytes.length);

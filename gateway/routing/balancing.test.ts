@@ -1,10 +1,10 @@
 // Who is asked first: shares by weight, the least busy, the fastest, the cheapest, each over a running gateway.
 import { describe, expect, test, vi } from "vitest";
 import type { PriceRule } from "../../instrumentation/index.ts";
-import { errorAnswer } from "../testing/answers.ts";
+import { errorAnswer, eventStream } from "../testing/answers.ts";
 import { good } from "../testing/good-backend.ts";
 import type { Field } from "../testing/http-wire.ts";
-import { chatRequest } from "../testing/payloads.ts";
+import { chatEvents, chatRequest } from "../testing/payloads.ts";
 import { rawConnection, requestBytes } from "../testing/raw-client.ts";
 import { type RoutedScene, type RouteInWords, routedScene } from "../testing/routed-scene.ts";
 import type { Answer } from "../testing/turn.ts";
@@ -94,6 +94,22 @@ test("lowest_latency: each is tried, the fastest stays, until it is no longer", 
   // What was measured once is not thrown over by one slow answer.
   expect(now[0]).toBe("b");
   expect(now.at(-1)).toBe("a");
+});
+
+test("lowest_latency: a head says nothing of how soon the first token comes, though it comes with the answer's end", async () => {
+  const text = chatEvents({ model }).join("");
+  const atOnce = (before: number, between: number): Answer =>
+    eventStream([between, text], { framing: text.length, delay: before });
+  await using stage = await balanced("lowest_latency", {
+    a: { otherwise: atOnce(0, 250) },
+    b: { otherwise: atOnce(50, 0) },
+  });
+  const names: string[] = [];
+  for (let time = 0; time < 4; time += 1) {
+    const got = await stage.post("/chat/completions", chatRequest(model, { stream: true }));
+    names.push(got.header("x-tollgate-backend") ?? "");
+  }
+  expect(names).toEqual(["a", "b", "b", "b"]);
 });
 
 test("lowest_latency: a client that sends its upload slowly says nothing of the backend", async () => {
