@@ -17,8 +17,19 @@ export function atEndOfTurn(task: Turn): void {
 }
 
 function endTurns(): void {
-  // What these add is done as well.
-  for (const task of waiting) task.endTurn();
-  // Emptied, not replaced: an old array that was given up would keep alive what it holds.
-  waiting.length = 0;
+  let done = 0;
+  try {
+    // What these add is done as well.
+    for (const task of waiting) {
+      done += 1;
+      task.endTurn();
+    }
+  } finally {
+    // Emptied, not replaced: an old array that was given up would keep alive what it holds. Where one throws all the same,
+    // the process survives it, and so has the rest to be done: else nothing would ever be sent again.
+    if (done < waiting.length) {
+      waiting.splice(0, done);
+      setImmediate(endTurns);
+    } else waiting.length = 0;
+  }
 }
