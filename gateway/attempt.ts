@@ -128,7 +128,8 @@ export class Attempt implements Asker, Flow {
     const { draft, open, now, body } = this.#options;
     open.connectedAt = now();
     // A body that is still arriving from the client is the client's time, not the backend's.
-    draft.enter(body === null || Buffer.isBuffer(body) ? "firstByte" : "receive", open.connectedAt);
+    const isWhole = body === null || Buffer.isBuffer(body) || draft.isReceived;
+    draft.enter(isWhole ? "firstByte" : "receive", open.connectedAt);
   }
 
   head(received: AnswerHead): void {

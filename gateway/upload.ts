@@ -99,7 +99,9 @@ export function upload(options: UploadOptions): Upload {
     settle?.();
     body.push(null);
     // The backend has the whole request now; what follows is its time.
-    if (draft.attempts.length > 0 && draft.attempts.at(-1)?.firstByteAt === undefined) draft.enter("firstByte", now());
+    draft.isReceived = true;
+    const { connectedAt, firstByteAt } = draft.attempts.at(-1) ?? {};
+    if (connectedAt !== undefined && firstByteAt === undefined) draft.enter("firstByte", now());
   };
   const onClose = () => fail(new ClientLeft());
   const finish = () => {

@@ -102,3 +102,12 @@ describe("an upload arrives byte for byte", () => {
     expect((await stage.onlyExchange()).model.requested).toBe("gpt-4o-mini");
   });
 });
+
+test("how long the backend thinks over an upload that came whole is its time, not the client's", async () => {
+  const { body, type } = multipart([['name="model"', "whisper-1"]]);
+  await using stage = await scene({ script: [json({ text: "hi" }, { delay: 200 })] });
+  expect((await stage.ask("/audio/transcriptions", { headers: [type], body })).status).toBe(200);
+  const { phases } = await stage.onlyExchange();
+  expect(phases.firstByte).toBeGreaterThan(0.19);
+  expect(phases.receive).toBeLessThan(0.15);
+});

@@ -79,6 +79,8 @@ export class ExchangeDraft {
   systemPromptApplied = false;
   cache: Exchange["cache"] = "bypass";
   requestBytes = 0;
+  /** A body that goes on as it comes has come whole. */
+  isReceived = false;
   responseBytes = 0;
   firstTokenAt: number | undefined = undefined;
   readonly attempts: OpenAttempt[] = [];
