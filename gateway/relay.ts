@@ -44,7 +44,7 @@ export function tryOnce(sending: Sending, one: Try): Relay {
   const connection = transport.acquire({ fresh });
   if (connection === undefined) throw new GatewayError("no_backend_up", "All connections to the backend are in use.");
   draft.attempts.push(open);
-  draft.enter("connect", open.startedAt);
+  draft.enter(connection.connected ? "overhead" : "connect", open.startedAt);
   const relay = new Relay(sending, one, open);
   relay.steers(
     new Attempt({
