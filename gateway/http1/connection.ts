@@ -37,8 +37,8 @@ export class Connection implements AnswerParts, Turn {
   #persists = true;
   /** While a streamed request body is being sent. */
   #pump: BodyPump | undefined;
-  /** The present answer's, once it is there. */
-  #head: AnswerHead | undefined;
+  /** The present answer's, once its head is there, of which nothing else is kept: it may stream for minutes. */
+  #framing: AnswerHead["framing"] | undefined;
   #isPaused = false;
   /** For how long the backend keeps it open unused, by its last answer. */
   keepAliveSeconds: number | undefined;
@@ -65,7 +65,7 @@ export class Connection implements AnswerParts, Turn {
   send(request: Http1Request, asker: Asker, deadlines: Deadlines): void {
     this.#asker = asker;
     this.#deadlines = deadlines;
-    this.#head = undefined;
+    this.#framing = undefined;
     this.#requests += 1;
     this.#request = request;
     // What the backend sent unasked would be taken for the answer, if it were read only after the request was sent.
@@ -135,12 +135,12 @@ export class Connection implements AnswerParts, Turn {
 
   /** The backend takes no more of the streamed body for now, which is its time, not the client's. */
   stuck(): void {
-    if (this.#head === undefined && this.#timer === undefined) this.#wait(this.#deadlines.firstByte);
+    if (this.#framing === undefined && this.#timer === undefined) this.#wait(this.#deadlines.firstByte);
   }
 
   /** It takes more. */
   unstuck(): void {
-    if (this.#head === undefined) this.#waitNoMore();
+    if (this.#framing === undefined) this.#waitNoMore();
   }
 
   /** The streamed body is sent. */
@@ -190,13 +190,13 @@ export class Connection implements AnswerParts, Turn {
 
   /** @internal For the timer alone. */
   late(): void {
-    this.destroy(this.#head === undefined ? new errors.HeadersTimeoutError() : new errors.BodyTimeoutError());
+    this.destroy(this.#framing === undefined ? new errors.HeadersTimeoutError() : new errors.BodyTimeoutError());
   }
 
   #read(chunk: Buffer): void {
     try {
       this.#parser.take(chunk);
-      if (this.#asker === undefined || this.#head === undefined || this.#isPaused) return;
+      if (this.#asker === undefined || this.#framing === undefined || this.#isPaused) return;
       if (this.#timer !== undefined) this.#timer.refresh();
       else this.#wait(this.#deadlines.idle);
     } catch (error) {
@@ -217,7 +217,7 @@ export class Connection implements AnswerParts, Turn {
   /** @internal For the parser alone. */
   head(head: AnswerHead): void {
     this.#waitNoMore();
-    this.#head = head;
+    this.#framing = head.framing;
     this.keepAliveSeconds = head.framing.keepAliveSeconds;
     this.#asker?.head(head);
   }
@@ -235,7 +235,7 @@ export class Connection implements AnswerParts, Turn {
     // What comes behind an answer is nobody's, and a backend that has not read all of a request waits for the rest.
     const isLeft = this.#socket?.writableLength !== 0;
     const isSent = this.#pump === undefined && (!isLeft || this.#socket instanceof TLSSocket);
-    if (!isSent || !isClean || !this.#persists || this.#head?.framing.persists !== true) this.destroy();
+    if (!isSent || !isClean || !this.#persists || this.#framing?.persists !== true) this.destroy();
     // What goes through TLS is said to be sent a turn later, even where it was answered meanwhile.
     else if (isLeft) atEndOfTurn(this);
     this.resume();

@@ -74,7 +74,8 @@ export class HeadParser {
   #name(text: string, from: number, to: number, index: number): string {
     const known = this.#names[index];
     if (known !== undefined && known.length === to - from && text.startsWith(known, from)) return known;
-    const name = text.slice(from, to);
+    // A copy: a part of the text would keep alive the whole.
+    const name = Buffer.from(text.slice(from, to), "latin1").toString("latin1");
     if (index < mostNames) this.#names[index] = name;
     return name;
   }
