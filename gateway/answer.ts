@@ -105,10 +105,15 @@ export class Answer implements Turn {
 
   end(trailers: readonly string[]): void {
     this.#trailers = trailers;
-    if (this.#options.decode) this.#options.decode.end();
-    else this.#last();
+    if (this.#options.decode) return void this.#options.decode.end();
+    this.#last();
     // Whoever tries again, or learns how soon it spoke, has to know before the attempt counts as answered.
-    if (!this.#options.decode && !this.#deaf) this.#guarded(() => this.#decide());
+    if (this.#deaf) return;
+    try {
+      this.#decided = this.#due();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Nobody reads any more: bytes are still watched, up to `mostBytes` of them, and no longer sent. */
@@ -200,10 +205,6 @@ export class Answer implements Turn {
     if (!this.#isLast) return seen;
     const rest = filter.end();
     return rest.length === 0 ? seen : Buffer.concat([seen, rest]);
-  }
-
-  #decide(): void {
-    this.#decided = this.#due();
   }
 
   /** What is to go out now; `undefined` while it is withheld. */

@@ -7,7 +7,7 @@ export interface ConnectorOptions {
   readonly origin: URL;
   /** Until it stands, TLS included; 0: for as long as the operating system tries. */
   readonly timeoutMillis: number;
-  /** Told of each handshake. */
+  /** Told of each handshake in which the backend showed its certificate. */
   readonly secured: (socket: TLSSocket) => void;
 }
 
@@ -16,6 +16,9 @@ export interface ConnectorOptions {
  * to stand, where it can be had before.
  */
 export type Connect = (read: (chunk: Buffer) => void, done: (made: Socket | Error) => void) => Socket | undefined;
+
+/** For so long a backend need not show its certificate again; it may have a new one, or lose the right to the old. */
+const sessionMillis = 3_600_000;
 
 /**
  * All sockets are read into one piece of memory, and what came is copied out of it: a read of its own memory, and an
@@ -28,6 +31,10 @@ export function connector({ origin, timeoutMillis, secured }: ConnectorOptions):
   const hostname = origin.hostname.replace(/^\[|\]$/g, "");
   /** Of the last handshake, which makes the next one shorter. */
   let session: Buffer | undefined;
+  let forgetting: NodeJS.Timeout | undefined;
+  const forget = () => {
+    session = undefined;
+  };
   return (read, done) => {
     const connect = buildConnector({
       timeout: timeoutMillis,
@@ -49,7 +56,11 @@ export function connector({ origin, timeoutMillis, secured }: ConnectorOptions):
         socket.on("session", (next: Buffer) => {
           session = next;
         });
-        secured(socket);
+        if (!socket.isSessionReused()) {
+          clearTimeout(forgetting);
+          forgetting = setTimeout(forget, sessionMillis).unref();
+          secured(socket);
+        }
       }
       done(error ?? socket);
     });
