@@ -5,6 +5,7 @@ import type { AnswerEvents } from "./answer-events.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { Flow } from "./attempt.ts";
 import { atEndOfTurn, type Turn } from "./end-of-turn.ts";
+import { Gathered } from "./gathered.ts";
 import { hangUp } from "./reply.ts";
 import { endWithin, waitForClient } from "./slow-client.ts";
 import type { Decoder, Tap } from "./tap.ts";
@@ -32,7 +33,6 @@ export interface AnswerOptions {
   readonly stallSeconds: number;
 }
 
-const empty = Buffer.alloc(0);
 /** What comes in one turn waits for its end up to here: a fast backend is read many times in one. */
 const mostPending = 128 * 1024;
 
@@ -40,8 +40,7 @@ const mostPending = 128 * 1024;
 export class Answer implements Turn {
   readonly #options: AnswerOptions;
   /** What came since the last write, as it came: not yet watched, not yet filtered. */
-  readonly #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new Gathered();
   #withheld: Withholding | undefined;
   /** Of an answer that is over, and goes out. */
   #decided: Buffer | undefined;
@@ -156,8 +155,7 @@ export class Answer implements Turn {
 
   #take(chunk: Buffer): void {
     this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
-    if (this.#pendingBytes < mostPending) this.#schedule();
+    if (this.#pending.length < mostPending) this.#schedule();
     else this.endTurn();
   }
 
@@ -187,12 +185,7 @@ export class Answer implements Turn {
   /** Takes what is pending, as one piece, and shows it to the tap: once a turn, however many chunks there were. */
   #watched(): Buffer {
     const { tap, decode } = this.#options;
-    const pending = this.#pending;
-    const [first = empty] = pending;
-    const bytes = pending.length <= 1 ? first : Buffer.concat(pending);
-    // Emptied, not replaced: an old array that was promoted would keep each new one, and its chunks, alive.
-    pending.length = 0;
-    this.#pendingBytes = 0;
+    const bytes = this.#pending.take();
     if (decode === undefined && bytes.length > 0) tap?.see(bytes);
     return bytes;
   }
@@ -214,7 +207,7 @@ export class Answer implements Turn {
     if (tap && draft.firstTokenAt === undefined && tap.sawToken) draft.firstTokenAt = now();
     const withheld = this.#withheld;
     if (withheld === undefined) return bytes;
-    withheld.keep(bytes);
+    withheld.push(bytes);
     // With its first content it is an answer, however it ends.
     const isSettled = tap?.sawToken === true || withheld.isFull;
     if (!isSettled && !this.#isLast) return undefined;

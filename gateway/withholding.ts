@@ -1,11 +1,11 @@
 // The beginning of an answer that is kept from the client until it proves to be one, and what is left of one that did not.
 import type { ExchangeDraft } from "../instrumentation/index.ts";
+import { Gathered } from "./gathered.ts";
 import type { ReceivedHead } from "./received-head.ts";
 import { SpentTap, type Tap } from "./tap.ts";
 
 /** An answer that is longer than this without a token in it is sent as it is. */
 const mostBytes = 64 * 1024;
-const empty = Buffer.alloc(0);
 
 /** Whether an answer of success can still turn out to be none; a sound's first byte is content, and goes out at once. */
 export const mayFail = ({ status, contentType, contentEncoding }: ReceivedHead): boolean =>
@@ -14,26 +14,9 @@ export const mayFail = ({ status, contentType, contentEncoding }: ReceivedHead):
   !contentType.startsWith("audio/") &&
   contentType !== "application/octet-stream";
 
-export class Withholding {
-  readonly #kept: Buffer[] = [];
-  #length = 0;
-
-  keep(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.#kept.push(bytes);
-    this.#length += bytes.length;
-  }
-
+export class Withholding extends Gathered {
   get isFull(): boolean {
-    return this.#length >= mostBytes;
-  }
-
-  /** All of it, once. */
-  take(): Buffer {
-    const [only = empty] = this.#kept;
-    const bytes = this.#kept.length <= 1 ? only : Buffer.concat(this.#kept);
-    this.#kept.length = 0;
-    return bytes;
+    return this.length >= mostBytes;
   }
 }
 
