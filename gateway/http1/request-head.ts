@@ -33,25 +33,22 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
-    if (!isName(name)) throw new errors.InvalidArgumentError("invalid header name");
     if (!isValue(value)) throw new errors.InvalidArgumentError(`invalid ${name} header`);
-    // Told apart by length first, as nearly all are.
-    switch (name.length) {
-      case 4:
-        if (name.toLowerCase() !== "host") break;
+    const { start, framing } = spelling(name);
+    switch (framing) {
+      case "host":
         if (namesHost) throw new errors.InvalidArgumentError("duplicate host header");
         namesHost = true;
         break;
-      case 14:
-        if (name.toLowerCase() !== "content-length") break;
+      case "content-length":
         if (length !== undefined) throw new errors.InvalidArgumentError("duplicate content-length header");
         if (!/^\d{1,15}$/.test(value)) throw new errors.InvalidArgumentError("invalid content-length header");
         length = value;
         break;
-      case 17:
-        if (name.toLowerCase() === "transfer-encoding") throw new errors.InvalidArgumentError(`invalid ${name} header`);
+      case "transfer-encoding":
+        throw new errors.InvalidArgumentError(`invalid ${name} header`);
     }
-    fields += `${name}: ${value}\r\n`;
+    fields += `${start}${value}\r\n`;
   }
   const isStreamed = body !== null && !Buffer.isBuffer(body);
   const octets = isStreamed ? undefined : (body?.length ?? 0);
@@ -71,4 +68,28 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
     length: isChunked ? undefined : Number(length ?? octets),
     persists,
   };
+}
+
+/** What is known of a name as it is spelt. */
+interface Spelling {
+  /** Of the line that it stands in. */
+  readonly start: string;
+  /** One that says where the message ends, or where it goes. */
+  readonly framing: "host" | "content-length" | "transfer-encoding" | undefined;
+}
+
+/** Clients use a few dozen; each is looked at once. */
+const spellings = new Map<string, Spelling>();
+const mostSpellings = 500;
+const longestRemembered = 64;
+
+function spelling(name: string): Spelling {
+  const known = spellings.get(name);
+  if (known !== undefined) return known;
+  if (!isName(name)) throw new errors.InvalidArgumentError("invalid header name");
+  const lower = name.toLowerCase();
+  const isFraming = lower === "host" || lower === "content-length" || lower === "transfer-encoding";
+  const found: Spelling = { start: `${name}: `, framing: isFraming ? lower : undefined };
+  if (name.length <= longestRemembered && spellings.size < mostSpellings) spellings.set(name, found);
+  return found;
 }

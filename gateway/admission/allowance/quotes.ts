@@ -37,9 +37,11 @@ export type Quotes = (request: QuoteRequest, at: number) => number | undefined;
 export function quotes(rules: readonly PriceRule[]): Quotes {
   const costOf = costs({ rules });
   return (request, at) => {
+    const exchange = imagined(request, at);
     let dearest = 0;
-    for (const target of request.targets) {
-      const cost = costOf(imagined(request, target, at));
+    for (const { backend, provider, model } of request.targets) {
+      exchange.attempts = [{ backend, provider, model, ...gone }];
+      const cost = costOf(exchange);
       if (cost === undefined) continue;
       if (cost.status === "unpriced") return undefined;
       dearest = Math.max(dearest, cost.nanoUsd);
@@ -48,19 +50,23 @@ export function quotes(rules: readonly PriceRule[]): Quotes {
   };
 }
 
-/** The exchange as it would be, had it gone well and used what is estimated. */
-function imagined(request: QuoteRequest, target: QuoteTarget, at: number): Exchange {
+type Imagined = Omit<Exchange, "attempts"> & { attempts: Exchange["attempts"] };
+
+/** The exchange as it would be, had it used what is estimated; the same for each target, but for its attempt. */
+function imagined(request: QuoteRequest, at: number): Imagined {
   const { operation, model, served, input, output, media, tokens = { input, output } } = request;
   return {
     ...blank,
     openedAt: at,
     operation,
-    model: { requested: model, ...(served !== undefined && { served }) },
+    model: served === undefined ? { requested: model } : { requested: model, served },
     tokens,
-    attempts: [{ ...target, spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" }],
     ...(media !== undefined && { media }),
   };
 }
+
+/** An attempt that went well. */
+const gone = { spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" } as const;
 
 const blank: Exchange = {
   kind: "exchange",
