@@ -1,4 +1,5 @@
 // Who hears of how an answer to a client ends.
+
 export interface AnswerEvents {
   /** A withheld answer is over before the client had anything of it: true when it is none, and is not to be sent. */
   rejects(): boolean;

@@ -1,4 +1,5 @@
 // The road to one backend: keep-alive connections, one request at a time on each, the last used first.
+import type { PeerCertificate } from "node:tls";
 import type { Backend } from "./config/config.ts";
 import { Connection, type ConnectionOptions } from "./http1/connection.ts";
 import { connector } from "./http1/connector.ts";
@@ -38,7 +39,9 @@ export function transport({ backend, certificateSeen }: TransportOptions): Trans
       origin: url,
       timeoutMillis: backend.timeouts.connect * 1000,
       secured(socket) {
-        const expiry = Date.parse(socket.getPeerCertificate().valid_to);
+        // None, contrary to its type, where the connection was given up meanwhile.
+        const certificate: PeerCertificate | null = socket.getPeerCertificate();
+        const expiry = Date.parse(certificate?.valid_to ?? "");
         if (Number.isFinite(expiry)) certificateSeen?.(backend.name, expiry / 1000);
       },
     }),

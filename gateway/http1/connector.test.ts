@@ -44,3 +44,37 @@ test("a backend shows its certificate on the first connection over TLS, and once
     server.close();
   }
 });
+
+test("whoever waits for the connection has it before its certificate is looked at, and may have given it up", async ({
+  skip,
+}) => {
+  if (certificate === undefined) return skip("there is no openssl command to make a certificate with");
+  const trusted = getCACertificates("default");
+  setDefaultCACertificates([...trusted, certificate.cert]);
+  const server = createServer(certificate, (socket) => void socket.on("error", () => {}));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const address = server.address();
+    const origin = new URL(`https://127.0.0.1:${typeof address === "object" ? address?.port : ""}`);
+    const told: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      const secured = (socket: TLSSocket) => {
+        told.push(socket.getPeerCertificate());
+        resolve();
+      };
+      connector({ origin, timeoutMillis: 5_000, secured })(
+        () => {},
+        (made) => {
+          told.push("made");
+          if (!(made instanceof Error)) made.destroy();
+        },
+      );
+    });
+    // Its type does not say so.
+    expect(told).toEqual(["made", null]);
+  } finally {
+    setDefaultCACertificates(trusted);
+    server.close();
+  }
+});

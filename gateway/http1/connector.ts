@@ -21,8 +21,8 @@ export type Connect = (read: (chunk: Buffer) => void, done: (made: Socket | Erro
 const sessionMillis = 3_600_000;
 
 /**
- * All sockets are read into one piece of memory, and what came is copied out of it: a read of its own memory, and an
- * event to tell of it, cost several times as much as the copy.
+ * All sockets are read into one piece of memory, and what came is copied out of it: the copy costs less than memory for
+ * each read, and a stream's event to tell of it.
  */
 const memory = Buffer.allocUnsafeSlow(64 * 1024);
 
@@ -56,13 +56,14 @@ export function connector({ origin, timeoutMillis, secured }: ConnectorOptions):
         socket.on("session", (next: Buffer) => {
           session = next;
         });
-        if (!socket.isSessionReused()) {
-          clearTimeout(forgetting);
-          forgetting = setTimeout(forget, sessionMillis).unref();
-          secured(socket);
-        }
       }
       done(error ?? socket);
+      // Only looks on, so that the request has gone its way before.
+      if (socket instanceof TLSSocket && !socket.isSessionReused()) {
+        clearTimeout(forgetting);
+        forgetting = setTimeout(forget, sessionMillis).unref();
+        secured(socket);
+      }
     });
     return dialled instanceof Socket ? dialled : undefined;
   };

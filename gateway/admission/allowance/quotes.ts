@@ -33,7 +33,7 @@ interface QuoteRequest {
 /** nano-USD at the dearest target; `undefined` where one of them has no known price; 0 where nothing is charged for. */
 export type Quotes = (request: QuoteRequest, at: number) => number | undefined;
 
-/** Throws a RangeError where a rule makes no sense, as the price processor does. About 2 µs a target. */
+/** Throws a RangeError where a rule makes no sense, as the price processor does. */
 export function quotes(rules: readonly PriceRule[]): Quotes {
   const costOf = costs({ rules });
   return (request, at) => {
