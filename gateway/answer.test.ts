@@ -38,8 +38,9 @@ function answering(more: Partial<AnswerOptions> = {}, reason = "OK") {
     head: new AnswerHead({
       res,
       received: receivedHead({ status: 200, reason, fields: [] }),
-      ownHeaders: [],
+      own: [],
       rewritten: true,
+      tellsLimits: false,
     }),
     flow: { pause: () => void flow.push("pause"), resume: () => void flow.push("resume") },
     withheld: false,

@@ -18,21 +18,8 @@ export function estimateOf({ setting, fleet, identity, passage, taken }: Sending
     quote: (input, output) => {
       const { model = "", media } = facts;
       const targets = fleet.routeFor(facts.model)?.targets ?? [];
-      return setting.quotes(
-        {
-          operation: receiver.operation,
-          model,
-          targets: targets.map(({ upstream: { backend }, model: sent = model }) => ({
-            backend: backend.name,
-            provider: backend.provider,
-            model: sent,
-          })),
-          input,
-          output,
-          media,
-        },
-        options.surroundings.clock.wall(),
-      );
+      const asked = { operation: receiver.operation, model, targets, input, output, media };
+      return setting.quotes(asked, options.surroundings.clock.wall());
     },
   });
 }

@@ -27,9 +27,6 @@ import { send } from "./send.ts";
 import type { Forward, ForwardOptions, Sending } from "./sending.ts";
 import { target } from "./target.ts";
 
-/** A client that leaves ends the intake by itself. */
-const nothing = () => {};
-
 export function forward(options: ForwardOptions): Forward {
   const { pipeline } = options;
   const { now } = options.surroundings.clock;
@@ -129,9 +126,7 @@ export function forward(options: ForwardOptions): Forward {
       draft: passage.draft,
       now,
       watchFailed: options.observers.watchFailed,
-      stoppedBy: (stop) => {
-        passage.running = { leave: nothing, stop };
-      },
+      passage,
     });
 
   /** Takes from the caller's limits and budgets what the request may use. A Promise only where these are shared. */

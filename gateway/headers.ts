@@ -1,5 +1,6 @@
 // Which headers cross the gateway, in each direction, and why the others do not.
 import type { IncomingMessage } from "node:http";
+import { spellings } from "./spellings.ts";
 
 /** Of one connection only (RFC 9110 §7.6.1), or about framing, which each side makes anew. */
 const framing = [
@@ -69,27 +70,21 @@ const backendsOwn = [
   "x-request-id",
 ];
 
-/** How many spellings of names are remembered; clients and backends use a few dozen. */
-const maxRemembered = 500;
-const maxNameLength = 64;
-
-/** Which names cross in one direction. Each spelling is judged once. */
+/** Which names cross in one direction. */
 export class Crossing {
-  readonly #stopped: ReadonlySet<string>;
-  readonly #judged = new Map<string, boolean>();
+  readonly #judge: (name: string) => boolean;
 
   /** `stopped`: lower-case names. The gateway's own `x-tollgate-…` never cross. */
   constructor(...stopped: readonly Iterable<string>[]) {
-    this.#stopped = new Set(stopped.flatMap((names) => [...names]));
+    const names = new Set(stopped.flatMap((some) => [...some]));
+    this.#judge = spellings((name) => {
+      const lower = name.toLowerCase();
+      return !(names.has(lower) || lower.startsWith("x-tollgate-"));
+    });
   }
 
   crosses(name: string): boolean {
-    const known = this.#judged.get(name);
-    if (known !== undefined) return known;
-    const lower = name.toLowerCase();
-    const crosses = !(this.#stopped.has(lower) || lower.startsWith("x-tollgate-"));
-    if (name.length <= maxNameLength && this.#judged.size < maxRemembered) this.#judged.set(name, crosses);
-    return crosses;
+    return this.#judge(name);
   }
 }
 
@@ -144,9 +139,17 @@ export function headersToClient(rawHeaders: readonly string[]): string[] {
   return dropped === undefined ? flat : without(flat, dropped);
 }
 
+const tellsOfLimits = spellings((name) => /^x-ratelimit-/i.test(name));
+
 /** Less what the backend says of its limits for us, where the client is told of its own. */
-export const withoutRateLimits = (flat: readonly string[]): string[] =>
-  flat.filter((_, i) => !/^x-ratelimit-/i.test(flat[i - (i % 2)] ?? ""));
+export function withoutRateLimits(flat: readonly string[]): readonly string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const name = flat[i] ?? "";
+    if (!tellsOfLimits(name)) kept.push(name, flat[i + 1] ?? "");
+  }
+  return kept;
+}
 
 /** The value of one header in a flat list; the first, if it stands twice. */
 export function headerIn(rawHeaders: readonly string[], lowerName: string): string | undefined {

@@ -4,11 +4,13 @@ import type { Readable } from "node:stream";
 import zlib from "node:zlib";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { Limits } from "./config/config.ts";
-import { ClientLeft, GatewayError } from "./errors.ts";
+import { GatewayError } from "./errors.ts";
+import type { Running } from "./passage.ts";
 import { type MultipartFacts, multipartFacts } from "./receivers/multipart.ts";
 import type { Receiver, RequestFacts } from "./receivers/receiver.ts";
 import { replaced } from "./rewrite/form.ts";
 import { upload } from "./upload.ts";
+import { tooLarge, WholeBody } from "./whole-body.ts";
 
 /** What goes to the backend. */
 export interface Sent {
@@ -36,8 +38,8 @@ export interface IntakeOptions {
   readonly now: () => number;
   /** Told of a watch over the body that threw. */
   readonly watchFailed: (error: unknown) => void;
-  /** Is given what ends the intake when the gateway goes down. */
-  readonly stoppedBy: (stop: () => void) => void;
+  /** Is told of what is under way. */
+  readonly passage: { running: Running | undefined };
 }
 
 const noFacts: RequestFacts = { streamed: false };
@@ -67,7 +69,9 @@ export function intake(options: IntakeOptions): Intake | Promise<Intake> {
   if (req.headers.expect !== undefined && req.httpVersion !== "1.0") res.writeContinue();
 
   if (!readWhole) return passedOn(options, limit, multipart && receiver.body !== "opaque" ? type : undefined);
-  return collect(options, limit).then((body) => {
+  const whole = new WholeBody({ req, draft: options.draft, limit, seconds: limits.receiveSeconds });
+  options.passage.running = whole;
+  return whole.bytes.then((body) => {
     const json = decoded(body, req.headers["content-encoding"], limit);
     const facts = receiver.readRequest(parse(json));
     return { body, facts: () => facts, json };
@@ -103,12 +107,6 @@ function renamed({ body, length }: Sent & { readonly body: Readable }, form: Mul
   };
 }
 
-const tooLarge = (limit: number) =>
-  new GatewayError(
-    "body_too_large",
-    `The request body is larger than the ${limit} bytes that this gateway takes here.`,
-  );
-
 function parse(json: Buffer): unknown {
   try {
     return JSON.parse(json.toString("utf8"));
@@ -141,40 +139,4 @@ function decoded(body: Buffer, encoding: string | undefined, maxOutputLength: nu
     "invalid_encoding",
     "The request's content-encoding is not known here; use gzip, deflate, br, zstd or none.",
   );
-}
-
-/** The whole body as one buffer. */
-function collect({ req, draft, limits, stoppedBy }: IntakeOptions, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const announced = Number(req.headers["content-length"]);
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let isOver = false;
-    let timer: NodeJS.Timeout | undefined;
-    // Listeners stay where they are: to take them off would cost more than the whole body does.
-    const end = (error?: Error) => {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      if (error) reject(error);
-      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
-      chunks.length = 0;
-    };
-    req.on("data", (chunk: Buffer) => {
-      if (isOver) return;
-      length += chunk.length;
-      draft.requestBytes = length;
-      if (length > limit) end(tooLarge(limit));
-      else chunks.push(chunk);
-    });
-    req.on("end", () => end());
-    // An error is dear to make, and every request closes once it was read.
-    req.on("close", () => isOver || end(new ClientLeft()));
-    stoppedBy(() => end(new GatewayError("shutting_down")));
-    // Most bodies come with the head, and are there before the next tick: those need no timer.
-    process.nextTick(() => {
-      if (isOver || length === announced || limits.receiveSeconds === 0) return;
-      timer = setTimeout(() => end(new GatewayError("slow_body")), limits.receiveSeconds * 1000);
-    });
-  });
 }

@@ -64,23 +64,20 @@ export function outgoing(
 }
 
 /** The headers that every answer carries (flat). `gateway` stands for the backend where none was asked. */
-export function ownHeaders({
+export const ownHeaders = ({
   draft,
   limitHeaders = [],
-}: Pick<Passage, "draft"> & Partial<Pick<Passage, "limitHeaders">>): string[] {
+}: Pick<Passage, "draft"> & Partial<Pick<Passage, "limitHeaders">>): string[] => [...signature(draft), ...limitHeaders];
+
+/** Those that are about the request itself. */
+export function signature(draft: ExchangeDraft): string[] {
+  const { id } = draft.opening;
   const attempt = draft.attempts.at(-1);
-  const headers = [
-    "x-request-id",
-    draft.opening.id,
-    "x-tollgate-backend",
-    attempt?.backend ?? "gateway",
-    "server-timing",
-    timing(draft),
-  ];
-  for (const part of limitHeaders) headers.push(part);
-  if (attempt?.upstreamRequestId !== undefined)
-    headers.push("x-tollgate-upstream-request-id", attempt.upstreamRequestId);
-  return headers;
+  const backend = attempt?.backend ?? "gateway";
+  const own = ["x-request-id", id, "x-tollgate-backend", backend, "server-timing", timing(draft)];
+  const theirs = attempt?.upstreamRequestId;
+  if (theirs !== undefined) own.push("x-tollgate-upstream-request-id", theirs);
+  return own;
 }
 
 /** Milliseconds of each phase that took any, as Server-Timing has them. */

@@ -6,9 +6,8 @@ import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
-import { withoutRateLimits } from "./headers.ts";
 import type { Sent } from "./intake.ts";
-import { openAttempt, outgoing, ownHeaders } from "./outgoing.ts";
+import { openAttempt, outgoing, signature } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
 import type { Receiver } from "./receivers/receiver.ts";
@@ -133,19 +132,19 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     }
     passage.tap = isRead(passage.receiver) ? this.#watch(received, streamed) : undefined;
     const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
-    const own = ownHeaders(passage);
-    for (const part of corsHeaders) own.push(part);
-    const { res, draft, witness } = passage;
-    if (witness) own.push(...witness.begins(received, filter !== undefined));
+    const { res, draft, limitHeaders, witness } = passage;
+    const own = [signature(draft), limitHeaders, corsHeaders];
+    if (witness) own.push(witness.begins(received, filter !== undefined));
     this.answer = new Answer({
       res,
       draft,
       now: options.surroundings.clock.now,
       head: new AnswerHead({
         res,
-        received: passage.limitHeaders.length === 0 ? received : ownLimitsOnly(received),
-        ownHeaders: own,
+        received,
+        own,
         rewritten: filter !== undefined,
+        tellsLimits: limitHeaders.length > 0,
       }),
       flow,
       events: this,
@@ -239,9 +238,3 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     }
   }
 }
-
-/** A client that is told of its own limits is not told of ours at the backend. */
-const ownLimitsOnly = (received: ReceivedHead): ReceivedHead => ({
-  ...received,
-  crossing: withoutRateLimits(received.crossing),
-});

@@ -30,7 +30,7 @@ function uploading(more: Partial<UploadOptions> = {}) {
     limit: 100,
     now: () => 1,
     watchFailed: () => {},
-    stoppedBy: () => {},
+    passage: { running: undefined },
     ...more,
   };
   return { req, draft: options.draft, ...upload(options) };
@@ -70,13 +70,9 @@ test("the wait for a head fails as the body does: too large, or cut off by the g
   await expect(large.until(() => false, 1_000)).rejects.toMatchObject({ kind: "body_too_large" });
   expect(large.body.destroyed).toBe(true);
 
-  let stop = () => {};
-  const stopped = uploading({
-    stoppedBy: (given) => {
-      stop = given;
-    },
-  });
+  const passage: UploadOptions["passage"] = { running: undefined };
+  const stopped = uploading({ passage });
   const waiting = stopped.until(() => false, 50);
-  stop();
+  passage.running?.stop();
   await expect(waiting).rejects.toMatchObject({ kind: "shutting_down" });
 });

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import type { Limits } from "./config/config.ts";
 import { ClientLeft, GatewayError } from "./errors.ts";
+import type { Running } from "./passage.ts";
 import { linger } from "./reply.ts";
 
 /** Looks at the bytes that pass. */
@@ -33,8 +34,8 @@ export interface UploadOptions {
   readonly watch?: UploadWatch;
   /** A watch that throws is told of, once, and then left alone; the bytes go on. */
   readonly watchFailed: (error: unknown) => void;
-  /** Is given what ends the wait for the body when the gateway goes down. */
-  readonly stoppedBy: (stop: () => void) => void;
+  /** Is told of the wait for the body. */
+  readonly passage: { running: Running | undefined };
 }
 
 /** Starts reading the request's body. */
@@ -119,7 +120,8 @@ export function upload(options: UploadOptions): Upload {
   };
   body.on("error", () => {});
   req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
-  options.stoppedBy(() => fail(new GatewayError("shutting_down")));
+  // A client that leaves ends it by itself.
+  options.passage.running = { leave: () => {}, stop: () => fail(new GatewayError("shutting_down")) };
 
   return {
     body,

@@ -17,6 +17,7 @@ export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./processors/bound.ts";
 export { costs } from "./processors/price/costs.ts";
+export type { Priced } from "./processors/price/priced.ts";
 export * from "./processors/price.ts";
 export { redact } from "./processors/redact.ts";
 export * from "./registry.ts";

@@ -29,7 +29,7 @@ keys:
   - label: bench
     key: { env: CLIENT_KEY }
     models: ["bench-*"]
-    limits: { requestsPerMinute: ${requestsPerMinute}, tokensPerMinute: 1000000000000, concurrent: 100000 }
+    limits: { requestsPerMinute: ${requestsPerMinute}, tokensPerMinute: 2000000000, concurrent: 100000 }
     budgets: [{ period: month, usd: 1000000, hard: true }]
 `;
 

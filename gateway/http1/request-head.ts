@@ -1,6 +1,7 @@
 // The head of a request as it goes on the wire.
 import type { Readable } from "node:stream";
 import { errors } from "undici";
+import { spellings } from "../spellings.ts";
 import { isName, isTarget, isValue } from "./octets.ts";
 
 export interface Http1Request {
@@ -48,12 +49,13 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
       case "transfer-encoding":
         throw new errors.InvalidArgumentError(`invalid ${name} header`);
     }
-    fields += `${start}${value}\r\n`;
+    fields += start;
+    fields += value;
   }
   const isStreamed = body !== null && !Buffer.isBuffer(body);
   const octets = isStreamed ? undefined : (body?.length ?? 0);
   if (length === undefined) {
-    if (octets !== undefined && (octets > 0 || wantsBody(method))) fields += `content-length: ${octets}\r\n`;
+    if (octets !== undefined && (octets > 0 || wantsBody(method))) fields += `\r\ncontent-length: ${octets}`;
   } else if (octets !== undefined && length !== String(octets)) {
     throw new errors.RequestContentLengthMismatchError();
   }
@@ -62,9 +64,9 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
   // whoever comes next an answer that is not theirs.
   const persists = method !== "HEAD" && (octets === 0 || wantsBody(method));
   const option = persists ? "keep-alive" : "close";
-  const own = `${namesHost ? "" : `host: ${host}\r\n`}connection: ${option}\r\n${isChunked ? "transfer-encoding: chunked\r\n" : ""}`;
+  const own = `${namesHost ? "" : `\r\nhost: ${host}`}\r\nconnection: ${option}${isChunked ? "\r\ntransfer-encoding: chunked" : ""}`;
   return {
-    text: `${method} ${path} HTTP/1.1\r\n${own}${fields}\r\n`,
+    text: `${method} ${path} HTTP/1.1${own}${fields}\r\n\r\n`,
     length: isChunked ? undefined : Number(length ?? octets),
     persists,
   };
@@ -72,24 +74,15 @@ export function requestHead({ method, path, headers, body }: Http1Request, host:
 
 /** What is known of a name as it is spelt. */
 interface Spelling {
-  /** Of the line that it stands in. */
+  /** Of its line, and the end of the one before. */
   readonly start: string;
   /** One that says where the message ends, or where it goes. */
   readonly framing: "host" | "content-length" | "transfer-encoding" | undefined;
 }
 
-/** Clients use a few dozen; each is looked at once. */
-const spellings = new Map<string, Spelling>();
-const mostSpellings = 500;
-const longestRemembered = 64;
-
-function spelling(name: string): Spelling {
-  const known = spellings.get(name);
-  if (known !== undefined) return known;
+const spelling = spellings((name): Spelling => {
   if (!isName(name)) throw new errors.InvalidArgumentError("invalid header name");
   const lower = name.toLowerCase();
   const isFraming = lower === "host" || lower === "content-length" || lower === "transfer-encoding";
-  const found: Spelling = { start: `${name}: `, framing: isFraming ? lower : undefined };
-  if (name.length <= longestRemembered && spellings.size < mostSpellings) spellings.set(name, found);
-  return found;
-}
+  return { start: `\r\n${name}: `, framing: isFraming ? lower : undefined };
+});

@@ -31,17 +31,11 @@ export function sessionAsk(
     estimatedTokens: outputTokens,
     get estimatedNanoUsd() {
       const named = model ?? unnamed[query.get("intent") === "transcription" ? "transcription" : "conversation"];
-      const targets = route.targets.map((target) => pricedAt(target, named));
+      const { targets } = route;
       return quotes({ operation: "realtime", model: named, targets, input: 0, output: outputTokens }, wall());
     },
   };
 }
-
-const pricedAt = ({ upstream: { backend }, model }: Target, named = "") => ({
-  backend: backend.name,
-  provider: backend.provider,
-  model: model ?? named,
-});
 
 export interface SpendingOptions {
   readonly reservation: Reservation;
@@ -84,7 +78,7 @@ export function spending({
     served = meter.served;
     const { tokens, media } = meter.findings();
     const [input, output] = [tokens?.input ?? 0, tokens?.output ?? 0];
-    const targets = [pricedAt(target, model)];
+    const targets = [target];
     try {
       const nanoUsd = setting.quotes(
         { operation: "realtime", model: model ?? "", served, targets, input, output, media, tokens },

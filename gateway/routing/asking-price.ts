@@ -36,8 +36,7 @@ export function askingPrice(rules: readonly PriceRule[], wall: () => number): As
     const at = wall();
     const known = lately.get(target);
     if (known !== undefined && known.model === model && at - known.at < freshMillis) return known.usd;
-    const { name: backend, provider } = target.upstream.backend;
-    const nanoUsd = quote({ ...typical, model: requested ?? model, targets: [{ backend, provider, model }] }, at);
+    const nanoUsd = quote({ ...typical, model: requested ?? model, targets: [target] }, at);
     const usd = nanoUsd === undefined ? undefined : nanoUsd / 1e9;
     lately.set(target, { model, at, usd });
     return usd;

@@ -74,7 +74,7 @@ describe("quotes", () => {
     { model: "voice", perMillionCharacters: 15, origin: "config: prices[3]" },
   ];
   const quote = quotes(rules);
-  const target = (model: string) => ({ backend: "b", provider: "p", model });
+  const target = (model: string) => ({ upstream: { backend: { name: "b", provider: "p" } }, model });
   const asked = { operation: "chat", model: "alias", input: 1_000, output: 100 } as const;
 
   test("are those of the dearest target, by the price of the model there", () => {

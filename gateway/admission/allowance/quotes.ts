@@ -1,19 +1,18 @@
 // Quotes: what a request would cost at the backends that may get it, by the prices that its record will be charged by.
 import {
   costs,
-  type Exchange,
   type Media,
   type Operation,
+  type Priced,
   type PriceRule,
   type Tokens,
 } from "../../../instrumentation/index.ts";
 
-/** A backend that may get the request. */
+/** A backend that may get the request, as routes have it. */
 interface QuoteTarget {
-  readonly backend: string;
-  readonly provider: string;
-  /** The model's name there. */
-  readonly model: string;
+  readonly upstream: { readonly backend: { readonly name: string; readonly provider: string } };
+  /** The model's name there; `undefined`: as the client names it. */
+  readonly model: string | undefined;
 }
 
 interface QuoteRequest {
@@ -37,11 +36,9 @@ export type Quotes = (request: QuoteRequest, at: number) => number | undefined;
 export function quotes(rules: readonly PriceRule[]): Quotes {
   const costOf = costs({ rules });
   return (request, at) => {
-    const exchange = imagined(request, at);
     let dearest = 0;
-    for (const { backend, provider, model } of request.targets) {
-      exchange.attempts = [{ backend, provider, model, ...gone }];
-      const cost = costOf(exchange);
+    for (const target of request.targets) {
+      const cost = costOf(imagined(request, target, at));
       if (cost === undefined) continue;
       if (cost.status === "unpriced") return undefined;
       dearest = Math.max(dearest, cost.nanoUsd);
@@ -50,45 +47,28 @@ export function quotes(rules: readonly PriceRule[]): Quotes {
   };
 }
 
-type Imagined = Omit<Exchange, "attempts"> & { attempts: Exchange["attempts"] };
-
-/** The exchange as it would be, had it used what is estimated; the same for each target, but for its attempt. */
-function imagined(request: QuoteRequest, at: number): Imagined {
+/** The exchange as it would be, had it gone well there and used what is estimated. */
+function imagined(request: QuoteRequest, { upstream: { backend }, model: renamed }: QuoteTarget, at: number): Priced {
   const { operation, model, served, input, output, media, tokens = { input, output } } = request;
-  return {
-    ...blank,
-    openedAt: at,
+  const attempt = {
+    backend: backend.name,
+    provider: backend.provider,
+    model: renamed ?? model,
+    status: 200,
+    seconds: 0,
+    result: "completed",
+  } as const;
+  const exchange: Priced = {
     operation,
+    openedAt: at,
     model: served === undefined ? { requested: model } : { requested: model, served },
     tokens,
-    ...(media !== undefined && { media }),
+    usageSource: "provider",
+    cache: "miss",
+    outcome,
+    attempts: [attempt],
   };
+  return media === undefined ? exchange : { ...exchange, media };
 }
 
-/** An attempt that went well. */
-const gone = { spanId: "", startedAfter: 0, seconds: 0, status: 200, result: "completed" } as const;
-
-const blank: Exchange = {
-  kind: "exchange",
-  id: "",
-  openedAt: 0,
-  operation: "other",
-  serviceType: "other",
-  endpoint: "",
-  method: "POST",
-  caller: { auth: "none" },
-  purpose: {},
-  model: {},
-  streamed: false,
-  upstreamMode: "other",
-  mcpServers: [],
-  systemPromptApplied: false,
-  attempts: [],
-  cache: "miss",
-  phases: { receive: 0, queue: 0, backoff: 0, connect: 0, firstByte: 0, stream: 0, overhead: 0 },
-  totalSeconds: 0,
-  bytes: { request: 0, response: 0 },
-  usageSource: "provider",
-  outcome: { kind: "completed", status: 200, finish: "stop" },
-  trace: { traceId: "", spanId: "" },
-};
+const outcome = { kind: "completed", status: 200, finish: "stop" } as const;

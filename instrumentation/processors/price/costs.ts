@@ -1,7 +1,8 @@
 // What an exchange cost: by the operator's rules, else by the published price list.
-import { type Attempt, answeringAttempt, type Cost, type Exchange, type Operation } from "../../exchange.ts";
+import type { Cost, Operation } from "../../exchange.ts";
 import type { PriceRule } from "../../settings.ts";
 import { listedPrice } from "./pricebook.ts";
+import type { Priced, PricedAttempt } from "./priced.ts";
 import { type Names, resolutions } from "./resolutions.ts";
 import { type ReadyRule, readyRule } from "./rules.ts";
 import { charge, type Tariff } from "./tariff.ts";
@@ -46,7 +47,7 @@ const cached: Cost = free("exact", "cache");
  *
  * Throws a RangeError at once, with a sentence for the operator, where a rule makes no sense.
  */
-export function costs({ rules, remembered = 2_000 }: PriceOptions): (exchange: Exchange) => Cost | undefined {
+export function costs({ rules, remembered = 2_000 }: PriceOptions): (exchange: Priced) => Cost | undefined {
   const ready = rules.map(readyRule);
   const priceOf = resolutions(remembered, (names) => resolve(ready, names));
 
@@ -54,7 +55,7 @@ export function costs({ rules, remembered = 2_000 }: PriceOptions): (exchange: E
     const { operation, tokens } = exchange;
     if (!costing.has(operation) && !(operation === "stored_response" && tokens !== undefined)) return undefined;
     if (exchange.cache === "hit") return cached;
-    const attempt = answeringAttempt(exchange);
+    const attempt = exchange.attempts[exchange.attempts.length - 1];
     if (attempt === undefined || !answered(exchange, attempt)) return undefined;
     const { served = "", requested = "" } = exchange.model;
     const { backend, provider, model: sent = requested } = attempt;
@@ -94,7 +95,7 @@ function resolve(rules: readonly ReadyRule[], names: Names): Price | undefined {
  * Whether there is something to pay for: the backend began an answer, or the client left while it worked on one, or
  * it stated its usage with an error. A request that failed or was refused before that costs nothing.
  */
-function answered({ usageSource }: Exchange, { status, result }: Attempt): boolean {
+function answered({ usageSource }: Priced, { status, result }: PricedAttempt): boolean {
   if (usageSource === "provider") return true;
   return status === undefined ? result === "abandoned" : status < 400;
 }

@@ -1,6 +1,6 @@
 // A tariff: everything that one model is charged for, and what an exchange comes to under it.
-import type { Attempt, Exchange } from "../../exchange.ts";
 import { ExactSum, QuickSum, type Rate, type Sum } from "./money.ts";
+import type { Priced, PricedAttempt } from "./priced.ts";
 import { chargeTokens, type TokenRates } from "./tokens.ts";
 
 /** What is charged for. Time and audio are counted in nanoseconds. An empty tariff states no price at all. */
@@ -28,7 +28,7 @@ export interface Charge {
  * What an exchange costs. The three parts are exact until each is rounded once, half a nano-USD up. `undefined` where
  * nothing that the tariff charges for was counted, or where a count is so absurd that the sum is no safe integer.
  */
-export function charge(tariff: Tariff, exchange: Exchange, attempt: Attempt): Charge | undefined {
+export function charge(tariff: Tariff, exchange: Priced, attempt: PricedAttempt): Charge | undefined {
   const quick = chargeIn(QuickSum, tariff, exchange, attempt);
   if (quick === undefined || isSafe(quick)) return quick;
   const exact = chargeIn(ExactSum, tariff, exchange, attempt);
@@ -41,32 +41,34 @@ const isSafe = ({ input, output, other }: Charge): boolean => Number.isSafeInteg
 export function chargeIn(
   Kind: new () => Sum,
   tariff: Tariff,
-  exchange: Exchange,
-  attempt: Attempt,
+  exchange: Priced,
+  attempt: PricedAttempt,
 ): Charge | undefined {
   const { minimumAudioSeconds = 0, perRequest } = tariff;
+  const { media } = exchange;
   const sums = { input: new Kind(), output: new Kind(), other: new Kind() };
   let known = tariff.tokens !== undefined && chargeTokens(tariff.tokens, exchange, sums);
-  /** What is unknown or no count, which a backend's JSON may well hold, is charged for nowhere. */
-  const add = (count: number | undefined, rate: Rate | undefined, to: Sum) => {
-    if (rate === undefined || count === undefined || !Number.isSafeInteger(count) || count < 0) return;
-    known = true;
-    to.add(count, rate);
-  };
-  const { media } = exchange;
   if (media !== undefined) {
     const { audioSeconds = Number.NaN, characters, images } = media;
     const heard = audioSeconds > 0 ? Math.max(audioSeconds, minimumAudioSeconds) : audioSeconds;
-    add(nanoseconds(heard), tariff.perAudio, exchange.operation === "speech" ? sums.output : sums.input);
-    add(characters, tariff.perCharacter, sums.input);
-    add(images, tariff.perImage, sums.output);
+    const ofAudio = exchange.operation === "speech" ? sums.output : sums.input;
+    if (add(nanoseconds(heard), tariff.perAudio, ofAudio)) known = true;
+    if (add(characters, tariff.perCharacter, sums.input)) known = true;
+    if (add(images, tariff.perImage, sums.output)) known = true;
   }
-  add(nanoseconds(attempt.seconds), tariff.perTime, sums.other);
+  if (add(nanoseconds(attempt.seconds), tariff.perTime, sums.other)) known = true;
   // A fee per request comes on top of what was counted; alone it prices only what is charged by nothing else.
-  if (known || tariff.tokens === undefined) add(1, perRequest, sums.other);
+  if ((known || tariff.tokens === undefined) && add(1, perRequest, sums.other)) known = true;
   return known
     ? { input: sums.input.nanoUsd(), output: sums.output.nanoUsd(), other: sums.other.nanoUsd() }
     : undefined;
+}
+
+/** False where nothing was added: what is unknown or no count, which a backend's JSON may well hold, is charged for nowhere. */
+function add(count: number | undefined, rate: Rate | undefined, to: Sum): boolean {
+  if (rate === undefined || count === undefined || !Number.isSafeInteger(count) || count < 0) return false;
+  to.add(count, rate);
+  return true;
 }
 
 const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);

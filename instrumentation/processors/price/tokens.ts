@@ -1,6 +1,7 @@
 // What an answer's tokens cost: every token is counted once, at the rate of the kind it is.
-import type { Exchange, Tokens } from "../../exchange.ts";
+import type { Tokens } from "../../exchange.ts";
 import type { Rate, Sum } from "./money.ts";
+import type { Priced } from "./priced.ts";
 
 /** A price per token that may step with the input: the last step whose `above` the input exceeds holds for all of it. */
 export interface TokenRate {
@@ -36,7 +37,7 @@ const within = (part: number | undefined, room: number): number => Math.min(know
  */
 export function chargeTokens(
   rates: TokenRates,
-  { tokens = {}, operation, outcome }: Exchange,
+  { tokens = {}, operation, outcome }: Pick<Priced, "tokens" | "operation" | "outcome">,
   sums: { readonly input: Sum; readonly output: Sum },
 ): boolean {
   const input = known(tokens.input);

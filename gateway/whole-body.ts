@@ -1,0 +1,99 @@
+// Reads a request's body whole, within its limit and its time.
+import type { IncomingMessage } from "node:http";
+import type { ExchangeDraft } from "../instrumentation/index.ts";
+import { atEndOfTurn, type Turn } from "./end-of-turn.ts";
+import { ClientLeft, GatewayError } from "./errors.ts";
+import type { Running } from "./passage.ts";
+
+export interface WholeBodyOptions {
+  readonly req: IncomingMessage;
+  readonly draft: ExchangeDraft;
+  /** Bytes. */
+  readonly limit: number;
+  /** The time that the client has; 0: as long as it likes. */
+  readonly seconds: number;
+}
+
+export const tooLarge = (limit: number): GatewayError =>
+  new GatewayError(
+    "body_too_large",
+    `The request body is larger than the ${limit} bytes that this gateway takes here.`,
+  );
+
+/** `bytes` rejects with a GatewayError: `body_too_large`, `slow_body`, `shutting_down`; or with ClientLeft. */
+export class WholeBody implements Running, Turn {
+  readonly bytes: Promise<Buffer>;
+  readonly #options: WholeBodyOptions;
+  readonly #announced: number;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #isOver = false;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #resolve: (bytes: Buffer) => void = () => {};
+  #reject: (error: Error) => void = () => {};
+
+  constructor(options: WholeBodyOptions) {
+    this.#options = options;
+    const { req, seconds } = options;
+    this.#announced = Number(req.headers["content-length"]);
+    this.bytes = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // One for all three: it stays where it is, as to take it off would cost more than the whole body does.
+    const heard = (chunk?: Buffer) => this.#heard(chunk);
+    req.on("data", heard);
+    req.on("end", heard);
+    req.on("close", heard);
+    // Most bodies come with the head, and are there before the turn ends: those need no timer.
+    if (seconds > 0) atEndOfTurn(this);
+  }
+
+  /** A client that leaves ends its body by itself. */
+  leave(): void {}
+
+  stop(): void {
+    this.#fail(new GatewayError("shutting_down"));
+  }
+
+  /** @internal */
+  endTurn(): void {
+    if (this.#isOver || this.#length === this.#announced) return;
+    this.#timer = setTimeout(() => this.#fail(new GatewayError("slow_body")), this.#options.seconds * 1000);
+  }
+
+  /** Without a chunk it is the end, or the connection's. */
+  #heard(chunk?: Buffer): void {
+    if (this.#isOver) return;
+    const { req, draft, limit } = this.#options;
+    if (chunk === undefined) {
+      if (req.readableEnded) this.#whole();
+      // An error is dear to make, and every request closes once it was read.
+      else this.#fail(new ClientLeft());
+      return;
+    }
+    this.#length += chunk.length;
+    draft.requestBytes = this.#length;
+    if (this.#length > limit) this.#fail(tooLarge(limit));
+    else this.#chunks.push(chunk);
+  }
+
+  #whole(): void {
+    const chunks = this.#chunks;
+    this.#end();
+    this.#resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, this.#length));
+    chunks.length = 0;
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#chunks.length = 0;
+    this.#reject(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+  }
+}
