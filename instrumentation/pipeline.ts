@@ -66,6 +66,7 @@ export function pipeline({
   // alive, once it is old itself.
   let waiting: Entry[] = [];
   let spare: Entry[] | undefined;
+  let spareRecords: UsageRecord[] | undefined;
   const watching = exporters.filter(({ opened }) => opened !== undefined);
 
   const lose = (id: string, record: UsageRecord | undefined) => {
@@ -78,37 +79,64 @@ export function pipeline({
     }
   };
 
-  const process = (entry: Entry) => {
-    let stage = "close";
-    let record: UsageRecord | undefined;
+  const failed = (stage: string, id: string, record: UsageRecord | undefined, error: unknown) => {
+    troubles.exporterFailed(stage, error);
+    troubles.recordLost(stage, "processor_failed");
+    lose(id, record);
+  };
+
+  const sealed = (entry: Entry): UsageRecord | undefined => {
+    if (!("seal" in entry)) return entry;
     try {
-      record = "seal" in entry ? entry.seal() : entry;
-      for (const processor of processors) {
-        stage = processor.name;
-        record = processor(record);
-      }
+      return entry.seal();
     } catch (error) {
-      troubles.exporterFailed(stage, error);
-      troubles.recordLost(stage, "processor_failed");
-      lose(entry.id, record);
-      return;
-    }
-    for (const exporter of exporters) {
-      try {
-        exporter.export(record);
-      } catch (error) {
-        troubles.exporterFailed(exporter.name, error);
-      }
+      failed("close", entry.id, undefined, error);
+      return undefined;
     }
   };
 
+  const processed = (processor: Processor, record: UsageRecord): UsageRecord | undefined => {
+    try {
+      return processor(record);
+    } catch (error) {
+      failed(processor.name, record.id, record, error);
+      return undefined;
+    }
+  };
+
+  const handOn = (exporter: Exporter, record: UsageRecord) => {
+    try {
+      exporter.export(record);
+    } catch (error) {
+      troubles.exporterFailed(exporter.name, error);
+    }
+  };
+
+  // One stage for all records, then the next: the code of all stages together is more than a processor keeps at hand.
   const drain = () => {
     const batch = waiting;
+    const records = spareRecords ?? [];
     waiting = spare ?? [];
+    // Whoever is told of a record may ask for all that wait to be done.
     spare = undefined;
-    for (const entry of batch) process(entry);
+    spareRecords = undefined;
+    for (const entry of batch) {
+      const record = sealed(entry);
+      if (record !== undefined) records.push(record);
+    }
     batch.length = 0;
     spare = batch;
+    for (const processor of processors) {
+      let kept = 0;
+      for (const given of records) {
+        const record = processed(processor, given);
+        if (record !== undefined) records[kept++] = record;
+      }
+      records.length = kept;
+    }
+    for (const exporter of exporters) for (const record of records) handOn(exporter, record);
+    records.length = 0;
+    spareRecords = records;
   };
 
   return {
