@@ -1,5 +1,5 @@
 // The composition root: it owns clock, randomness, signals and the console, and puts the parts together.
-import { randomFillSync, randomUUID } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { isatty } from "node:tty";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
 import { redisIds } from "./admission/bound-ids-redis.ts";
@@ -28,12 +28,14 @@ import { lateIds, lateSpending } from "./state/late-stores.ts";
 import { redis } from "./state/redis.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Telemetry } from "./telemetry.ts";
+import { uuids } from "./uuid.ts";
 import { packageVersion } from "./version.ts";
 
+const fillRandom: Surroundings["fillRandom"] = (bytes) => randomFillSync(bytes);
 const surroundings: Surroundings = {
   clock: { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() },
-  fillRandom: (bytes) => randomFillSync(bytes),
-  uuid: () => randomUUID(),
+  fillRandom,
+  uuid: uuids(fillRandom),
   random: Math.random,
 };
 

@@ -1,5 +1,5 @@
 // A Tollgate of the benchmark, in a process of its own: the real gateway with only some of its layers.
-import { randomFillSync, randomUUID } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { receivers } from "../receivers/index.ts";
 import { lateDatabase } from "../state/late-database.ts";
 import { lateIds, lateSpending } from "../state/late-stores.ts";
 import type { Surroundings } from "../surroundings.ts";
+import { uuids } from "../uuid.ts";
 import type { Announcement } from "./child.ts";
 import { layers } from "./contenders.ts";
 import { layered } from "./layered.ts";
@@ -32,10 +33,11 @@ const loaded = load({
 if ("problems" in loaded) throw new Error(JSON.stringify(loaded.problems));
 const { config } = loaded;
 
+const draw: Surroundings["fillRandom"] = (bytes) => randomFillSync(bytes);
 const surroundings: Surroundings = {
   clock: { now: () => performance.now(), wall: () => performance.timeOrigin + performance.now() },
-  fillRandom: (bytes) => void randomFillSync(bytes),
-  uuid: randomUUID,
+  fillRandom: draw,
+  uuid: uuids(draw),
   random: Math.random,
 };
 const { clock } = surroundings;
