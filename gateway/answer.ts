@@ -169,7 +169,7 @@ export class Answer implements Turn {
   #schedule(): void {
     if (this.#scheduled || this.#deaf) return;
     this.#scheduled = true;
-    atEndOfTurn(this);
+    atEndOfTurn("answers", this);
   }
 
   /** @internal Sends what came. */

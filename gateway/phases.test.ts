@@ -18,7 +18,7 @@ test("a request that waits for the end of a long turn to be sent waits for the g
   // Stands before whatever the turn brings, in each.
   const fill = () => {
     if (!goesOn) return;
-    atEndOfTurn(busy);
+    atEndOfTurn("requests", busy);
     setImmediate(fill);
   };
   fill();

@@ -46,7 +46,7 @@ export class WholeBody implements Running, Turn {
     req.on("end", heard);
     req.on("close", heard);
     // Most bodies come with the head, and are there before the turn ends: those need no timer.
-    if (seconds > 0) atEndOfTurn(this);
+    if (seconds > 0) atEndOfTurn("requests", this);
   }
 
   /** A client that leaves ends its body by itself. */

@@ -69,7 +69,7 @@ export class Connection implements AnswerParts, Turn {
     this.#requests += 1;
     this.#request = request;
     // What the backend sent unasked would be taken for the answer, if it were read only after the request was sent.
-    if (this.#end !== undefined || this.#socket !== undefined) atEndOfTurn(this);
+    if (this.#end !== undefined || this.#socket !== undefined) atEndOfTurn("requests", this);
     else this.#connect();
   }
 
@@ -94,7 +94,7 @@ export class Connection implements AnswerParts, Turn {
       made.on("end", () => this.#finish());
       made.on("error", (fault) => this.destroy(fault));
       made.on("close", () => this.destroy());
-      atEndOfTurn(this);
+      atEndOfTurn("requests", this);
     }
   }
 
@@ -175,7 +175,7 @@ export class Connection implements AnswerParts, Turn {
     // One that is still connecting might do so for ever.
     (this.#socket ?? this.#dialled)?.destroy();
     this.#options.lost(this);
-    if (this.#asker !== undefined) atEndOfTurn(this);
+    if (this.#asker !== undefined) atEndOfTurn("requests", this);
   }
 
   #wait(millis: number): void {
@@ -237,7 +237,7 @@ export class Connection implements AnswerParts, Turn {
     const isSent = this.#pump === undefined && (!isLeft || this.#socket instanceof TLSSocket);
     if (!isSent || !isClean || !this.#persists || this.#framing?.persists !== true) this.destroy();
     // What goes through TLS is said to be sent a turn later, even where it was answered meanwhile.
-    else if (isLeft) atEndOfTurn(this);
+    else if (isLeft) atEndOfTurn("requests", this);
     this.resume();
     try {
       asker?.whole(trailers);

@@ -32,12 +32,12 @@ function ask(road: Transport, path: string, body: Buffer): Promise<boolean> {
     const connection = road.acquire();
     if (connection === undefined) throw new Error("no connection");
     const asker = {
-      asking: () => atEndOfTurn(busy),
+      asking: () => atEndOfTurn("requests", busy),
       head() {},
       data() {},
       whole() {
         road.release(connection);
-        atEndOfTurn({ endTurn: () => resolve(connection.connected) });
+        atEndOfTurn("requests", { endTurn: () => resolve(connection.connected) });
       },
       failed: reject,
     };
