@@ -7,12 +7,18 @@ export interface Turn {
 }
 
 /**
- * What belongs together is done in a row, as the code for one kind is at hand in the processor then. Answers first: what
- * came of one goes out before it is told that no more will come.
+ * What belongs together is done in a row, in this order: the code for one kind is at hand in the processor then, and
+ * that for all kinds together never is.
  */
-type Kind = "answers" | "requests";
+type Kind =
+  /** Requests that are whole go on: whoever waits for one, until it waits for something else. */
+  | "arrived"
+  /** Answers go out, before anyone is told that no more of them will come. */
+  | "answers"
+  /** Requests go to backends, or are told that they failed. */
+  | "requests";
 
-const waiting: Readonly<Record<Kind, Turn[]>> = { answers: [], requests: [] };
+const waiting: Readonly<Record<Kind, Turn[]>> = { arrived: [], answers: [], requests: [] };
 let isScheduled = false;
 
 /**
@@ -23,11 +29,25 @@ export function atEndOfTurn(kind: Kind, task: Turn): void {
   waiting[kind].push(task);
   if (isScheduled) return;
   isScheduled = true;
-  setImmediate(endTurns);
+  setImmediate(begin);
 }
 
-function endTurns(): void {
-  const { answers, requests } = waiting;
+function begin(): void {
+  if (waiting.arrived.length === 0) return finish();
+  try {
+    doAll(waiting.arrived);
+  } finally {
+    queueMicrotask(awaitRest);
+  }
+}
+
+/** A tick comes when nobody who could go on has anything left to do, and before anything is read. */
+function awaitRest(): void {
+  process.nextTick(finish);
+}
+
+function finish(): void {
+  const { arrived, answers, requests } = waiting;
   try {
     // What these add is done as well.
     while (answers.length + requests.length > 0) {
@@ -35,8 +55,8 @@ function endTurns(): void {
       doAll(requests);
     }
   } finally {
-    isScheduled = answers.length + requests.length > 0;
-    if (isScheduled) setImmediate(endTurns);
+    isScheduled = arrived.length + answers.length + requests.length > 0;
+    if (isScheduled) setImmediate(begin);
   }
 }
 

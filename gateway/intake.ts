@@ -69,7 +69,8 @@ export function intake(options: IntakeOptions): Intake | Promise<Intake> {
   if (req.headers.expect !== undefined && req.httpVersion !== "1.0") res.writeContinue();
 
   if (!readWhole) return passedOn(options, limit, multipart && receiver.body !== "opaque" ? type : undefined);
-  const whole = new WholeBody({ req, draft: options.draft, limit, seconds: limits.receiveSeconds });
+  const { draft, now } = options;
+  const whole = new WholeBody({ req, draft, limit, seconds: limits.receiveSeconds, now });
   options.passage.running = whole;
   return whole.bytes.then((body) => {
     const json = decoded(body, req.headers["content-encoding"], limit);

@@ -12,6 +12,7 @@ export interface WholeBodyOptions {
   readonly limit: number;
   /** The time that the client has; 0: as long as it likes. */
   readonly seconds: number;
+  readonly now: () => number;
 }
 
 export const tooLarge = (limit: number): GatewayError =>
@@ -24,18 +25,18 @@ export const tooLarge = (limit: number): GatewayError =>
 export class WholeBody implements Running, Turn {
   readonly bytes: Promise<Buffer>;
   readonly #options: WholeBodyOptions;
-  readonly #announced: number;
   readonly #chunks: Buffer[] = [];
   #length = 0;
+  #isWhole = false;
   #isOver = false;
+  #isScheduled = false;
   #timer: NodeJS.Timeout | undefined = undefined;
   #resolve: (bytes: Buffer) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
   constructor(options: WholeBodyOptions) {
     this.#options = options;
-    const { req, seconds } = options;
-    this.#announced = Number(req.headers["content-length"]);
+    const { req } = options;
     this.bytes = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -45,8 +46,7 @@ export class WholeBody implements Running, Turn {
     req.on("data", heard);
     req.on("end", heard);
     req.on("close", heard);
-    // Most bodies come with the head, and are there before the turn ends: those need no timer.
-    if (seconds > 0) atEndOfTurn("requests", this);
+    this.#schedule();
   }
 
   /** A client that leaves ends its body by itself. */
@@ -56,20 +56,35 @@ export class WholeBody implements Running, Turn {
     this.#fail(new GatewayError("shutting_down"));
   }
 
-  /** @internal */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    atEndOfTurn("arrived", this);
+  }
+
+  /** @internal Most bodies come with the head, and are there before the turn ends: those need no timer. */
   endTurn(): void {
-    if (this.#isOver || this.#length === this.#announced) return;
-    this.#timer = setTimeout(() => this.#fail(new GatewayError("slow_body")), this.#options.seconds * 1000);
+    this.#isScheduled = false;
+    if (this.#isOver) return;
+    const { seconds } = this.#options;
+    if (this.#isWhole) {
+      this.#isOver = true;
+      this.#resolve(this.#taken());
+    } else if (seconds > 0) this.#timer = setTimeout(() => this.#fail(new GatewayError("slow_body")), seconds * 1000);
   }
 
   /** Without a chunk it is the end, or the connection's. */
   #heard(chunk?: Buffer): void {
-    if (this.#isOver) return;
-    const { req, draft, limit } = this.#options;
+    if (this.#isOver || this.#isWhole) return;
+    const { req, draft, limit, now } = this.#options;
     if (chunk === undefined) {
-      if (req.readableEnded) this.#whole();
       // An error is dear to make, and every request closes once it was read.
-      else this.#fail(new ClientLeft());
+      if (!req.readableEnded) return this.#fail(new ClientLeft());
+      this.#isWhole = true;
+      clearTimeout(this.#timer);
+      // What is left of the turn is no time of the client's.
+      draft.enter("overhead", now());
+      this.#schedule();
       return;
     }
     this.#length += chunk.length;
@@ -78,22 +93,18 @@ export class WholeBody implements Running, Turn {
     else this.#chunks.push(chunk);
   }
 
-  #whole(): void {
+  #taken(): Buffer {
     const chunks = this.#chunks;
-    this.#end();
-    this.#resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, this.#length));
+    const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, this.#length);
     chunks.length = 0;
+    return bytes;
   }
 
   #fail(error: Error): void {
     if (this.#isOver) return;
-    this.#end();
-    this.#chunks.length = 0;
-    this.#reject(error);
-  }
-
-  #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#chunks.length = 0;
+    this.#reject(error);
   }
 }
