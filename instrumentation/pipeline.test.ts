@@ -68,6 +68,30 @@ test("each record passes once, in batch after batch, though one of them ends it 
   expect(seen.toSorted()).toEqual(["a", "after", "b", "c", "during", "x", "y", "z"]);
 });
 
+test("all records of a turn pass one stage, in order, before any passes the next", () => {
+  const passed: string[] = [];
+  const stage = (name: string): Processor =>
+    Object.defineProperty((one: UsageRecord) => (passed.push(`${name} ${one.id}`), one), "name", { value: name });
+  const sink = (name: string): Exporter => ({
+    ...collector(name).exporter,
+    export: ({ id }) => void passed.push(`${name} ${id}`),
+  });
+  let turnEnds = () => {};
+  const line = pipeline({
+    processors: [stage("price"), stage("redact")],
+    exporters: [sink("metrics"), sink("log")],
+    troubles: troubles(),
+    defer: (task) => {
+      turnEnds = task;
+    },
+  });
+  line.record(record("x"));
+  line.record({ id: "y", seal: () => (passed.push("seal y"), record("y")) });
+  turnEnds();
+  const stages = ["price", "redact", "metrics", "log"];
+  expect(passed).toEqual(["seal y", ...stages.flatMap((name) => [`${name} x`, `${name} y`])]);
+});
+
 test("only exporters that want to be told of an opening are, and one that throws is counted", () => {
   const told: string[] = [];
   const counts = troubles();
