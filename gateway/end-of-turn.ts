@@ -33,7 +33,10 @@ export function atEndOfTurn(kind: Kind, task: Turn): void {
 }
 
 function begin(): void {
-  if (waiting.arrived.length === 0) return finish();
+  if (waiting.arrived.length === 0) {
+    finish();
+    return;
+  }
   try {
     doAll(waiting.arrived);
   } finally {

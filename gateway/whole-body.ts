@@ -76,21 +76,27 @@ export class WholeBody implements Running, Turn {
   /** Without a chunk it is the end, or the connection's. */
   #heard(chunk?: Buffer): void {
     if (this.#isOver || this.#isWhole) return;
-    const { req, draft, limit, now } = this.#options;
-    if (chunk === undefined) {
-      // An error is dear to make, and every request closes once it was read.
-      if (!req.readableEnded) return this.#fail(new ClientLeft());
-      this.#isWhole = true;
-      clearTimeout(this.#timer);
-      // What is left of the turn is no time of the client's.
-      draft.enter("overhead", now());
-      this.#schedule();
-      return;
-    }
+    if (chunk !== undefined) this.#take(chunk);
+    else if (this.#options.req.readableEnded) this.#whole();
+    // An error is dear to make, and every request closes once it was read.
+    else this.#fail(new ClientLeft());
+  }
+
+  #take(chunk: Buffer): void {
+    const { draft, limit } = this.#options;
     this.#length += chunk.length;
     draft.requestBytes = this.#length;
     if (this.#length > limit) this.#fail(tooLarge(limit));
     else this.#chunks.push(chunk);
+  }
+
+  #whole(): void {
+    const { draft, now } = this.#options;
+    this.#isWhole = true;
+    clearTimeout(this.#timer);
+    // What is left of the turn is no time of the client's.
+    draft.enter("overhead", now());
+    this.#schedule();
   }
 
   #taken(): Buffer {

@@ -70,8 +70,13 @@ test("each record passes once, in batch after batch, though one of them ends it 
 
 test("all records of a turn pass one stage, in order, before any passes the next", () => {
   const passed: string[] = [];
-  const stage = (name: string): Processor =>
-    Object.defineProperty((one: UsageRecord) => (passed.push(`${name} ${one.id}`), one), "name", { value: name });
+  const stage = (name: string): Processor => {
+    const pass = (one: UsageRecord) => {
+      passed.push(`${name} ${one.id}`);
+      return one;
+    };
+    return Object.defineProperty(pass, "name", { value: name });
+  };
   const sink = (name: string): Exporter => ({
     ...collector(name).exporter,
     export: ({ id }) => void passed.push(`${name} ${id}`),
@@ -86,7 +91,11 @@ test("all records of a turn pass one stage, in order, before any passes the next
     },
   });
   line.record(record("x"));
-  line.record({ id: "y", seal: () => (passed.push("seal y"), record("y")) });
+  const seal = () => {
+    passed.push("seal y");
+    return record("y");
+  };
+  line.record({ id: "y", seal });
   turnEnds();
   const stages = ["price", "redact", "metrics", "log"];
   expect(passed).toEqual(["seal y", ...stages.flatMap((name) => [`${name} x`, `${name} y`])]);
