@@ -235,6 +235,29 @@ facts("keys of the data folder are copied to Redis once, and what was lost there
   );
 });
 
+facts("a budget that was spent from in the data folder is no more than what is left of it in Redis", async () => {
+  const data = mkdtempSync(join(tmpdir(), "tollgate-data-"));
+  folders.push(data);
+  const config = `prices: [{ model: "*", perMillionCharacters: 10000 }]
+keys: [{ label: one, key: { env: ONE }, budgets: [{ period: total, usd: 1, hard: true }] }]
+`;
+  const env = { TOLLGATE_DATA_DIR: data, ONE: `tg-${"one0".repeat(8)}` };
+  const asked = async (gateway: Gateway) => {
+    const body = JSON.stringify({ model: "any", voice: "any", input: "x".repeat(40) });
+    const headers = [["Authorization", `Bearer ${env.ONE}`]] as const;
+    const got = await rawRequest(`${gateway.url}/audio/speech`, { method: "POST", headers, body });
+    return got.status === 200 ? 200 : (got.json() as { error: { code: string } }).error.code;
+  };
+  {
+    await using alone = await gatewayProcess(machine({ env: { ...env, REDIS_URL: "" }, config }));
+    expect(await asked(alone)).toBe(200);
+  }
+  for (const outcome of [200, "budget_exceeded"]) {
+    await using shared = await gatewayProcess(machine({ env, config }));
+    expect(await asked(shared)).toBe(outcome);
+  }
+});
+
 facts("the command says that Redis is away, and nothing of its password", async () => {
   await server.kill();
   const { err, code } = await keys(["list"], { REDIS_URL: server.url.replace("//", "//:a-secret-word@") });

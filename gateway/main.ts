@@ -1,6 +1,7 @@
 // The composition root: it owns clock, randomness, signals and the console, and puts the parts together.
 import { randomFillSync } from "node:crypto";
 import { isatty } from "node:tty";
+import { copySpending } from "./admission/allowance/copy-spending.ts";
 import { type OpenAllowance, openAllowance } from "./admission/allowance/open.ts";
 import { redisIds } from "./admission/bound-ids-redis.ts";
 import { copyIds } from "./admission/copy-ids.ts";
@@ -97,7 +98,11 @@ export async function serve({ configFile }: { configFile?: string }): Promise<nu
     const open = openDoor(config, { hasCallerKeys: keys.any || config.jwt.length > 0 });
     if (open !== undefined) throw new Error(`listen.host ${open}`);
     if (shared === undefined) database.begin();
-    else await copyIds(config.dataDir, shared, warn);
+    else {
+      const { dataDir: folder } = config;
+      await copyIds(folder, shared, warn);
+      await copySpending({ folder, redis: shared, now: clock.wall(), uuid: surroundings.uuid, warn });
+    }
     const ids = shared ? redisIds({ redis: shared, failed }) : lateIds({ database, now: clock.wall, failed });
     const store = shared ? redisUnfinished(shared) : sqliteUnfinished({ database, now: clock.wall });
     const unfinished = new Unfinished({ store, failed });

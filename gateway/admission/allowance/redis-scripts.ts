@@ -9,9 +9,11 @@ import type { RedisScript } from "../../state/redis.ts";
  *   {tollgate}:holders           gateways that live, by the time at which they are taken for dead
  *   {tollgate}:held:<holder>     what a gateway holds of each counter; given back when it is dead
  *   {tollgate}:told:<gateway>    the number of its last settlement, so that one sent twice counts once
+ *   {tollgate}:carried:<folder>  what was copied of a data folder's own counts
  */
 const tag = "{tollgate}";
 export const counterKey = (name: string): string => `${tag}:c:${name}`;
+export const carriedKey = (folder: string): string => `${tag}:carried:${folder}`;
 
 /** Windows outlive their last second by as much again. */
 const minuteMillis = 130_000;
