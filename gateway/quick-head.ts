@@ -19,7 +19,8 @@ interface Prepared {
   _contentLength: number | null;
   readonly _keepAliveTimeout: number;
   readonly _maxRequestsPerSocket: number;
-  readonly maxRequestsOnConnectionReached: boolean;
+  readonly _expect_continue: boolean;
+  readonly _sent100: boolean;
   readonly shouldKeepAlive: boolean;
 }
 
@@ -51,6 +52,8 @@ export function writeQuickly(res: ServerResponse, head: WholeHead): boolean {
 
 function tryQuickly(res: Prepares, { status, statusText, fields, length }: WholeHead): boolean {
   if (!res.shouldKeepAlive || res._header !== null || res._maxRequestsPerSocket > 0) return false;
+  // Node hangs up on a client that was not told to go on: what it sends next may be a body, or a request.
+  if (res._expect_continue && !res._sent100) return false;
   let text = `HTTP/1.1 ${status} ${statusText}`;
   let isDated = false;
   for (const flat of fields) {
