@@ -55,6 +55,7 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     if (res.socket) turn(res.socket, res);
     else res.once("socket", (socket: Socket) => turn(socket, res));
+    res.on("close", forgetAnswer);
     if (!namesOneHost(req)) {
       malformed?.("INVALID_HOST");
       replyError(res, { kind: "malformed_http" });
@@ -118,11 +119,17 @@ export function listen({ app, host, port, direct, upgrade, malformed }: ServeOpt
  * itself, as a WeakMap would be looked through at every young collection.
  */
 const answering = Symbol("answering");
-type Answering = Duplex & { [answering]?: ServerResponse };
+type Answering = Duplex & { [answering]?: ServerResponse | undefined };
 const answerOn = (socket: Answering): ServerResponse | undefined => socket[answering];
 const turn = (socket: Answering, res: ServerResponse): void => {
   socket[answering] = res;
 };
+
+/** A connection may wait for its next request for long, and would keep the last one's body all the while. */
+function forgetAnswer(this: ServerResponse): void {
+  const socket: Answering = this.req.socket;
+  if (socket[answering] === this) socket[answering] = undefined;
+}
 
 /** A name or address with an optional port (RFC 9110 §7.2). */
 const hostShape = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i;
