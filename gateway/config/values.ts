@@ -90,10 +90,10 @@ export function formed(form: RegExp, must: string) {
 /** A name that becomes a metric label and a header value. */
 export function name(what: string) {
   const must = `must be ${what}: letters, digits, "-", "_" or ".", at most 63, beginning with a letter or digit`;
-  return z
-    .string(says(must))
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$|\$\{/, must)
-    .refine((value) => !resemblesSecret(value), "looks like a key, which belongs under key: { env: NAME }");
+  return formed(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, must).refine(
+    (value) => !resemblesSecret(value),
+    "looks like a key, which belongs under key: { env: NAME }",
+  );
 }
 
 /** An exact model name, or a pattern in which `*` stands for any text. */
