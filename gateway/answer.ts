@@ -8,6 +8,7 @@ import { atEndOfTurn, type Turn } from "./end-of-turn.ts";
 import { Gathered } from "./gathered.ts";
 import { hangUp } from "./reply.ts";
 import { endWithin, waitForClient } from "./slow-client.ts";
+import { endsDone } from "./sse.ts";
 import type { Decoder, Tap } from "./tap.ts";
 import type { UsageFilter } from "./usage-filter.ts";
 import { Withholding } from "./withholding.ts";
@@ -240,5 +241,6 @@ export class Answer implements Turn {
     }
     const isTaken = bytes.length === 0 || res.write(bytes);
     if (!isTaken) waitForClient(res, this.#options.decode ?? this.#options.flow, stallSeconds);
+    else if (endsDone(bytes)) this.#options.events.said();
   }
 }

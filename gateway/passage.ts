@@ -39,6 +39,7 @@ export interface PassageOptions {
 }
 
 const noFacts: RequestFacts = { streamed: false };
+const abandoned: Outcome = { kind: "abandoned", status: 499 };
 const noHeaders: readonly string[] = [];
 const knowsNothing = () => noFacts;
 
@@ -69,6 +70,8 @@ export class Passage {
   replayed: Replayed | undefined = undefined;
   /** How it ends once the client has its answer's last byte. */
   #whole: Outcome | undefined = undefined;
+  /** How it ends where the client leaves now. */
+  #ifLeft: Outcome = abandoned;
   /** Resolves when the client's side is over: answered, or gone. */
   readonly over: Promise<void>;
 
@@ -91,7 +94,7 @@ export class Passage {
   #gone(): void {
     if (this.res.writableFinished) {
       if (this.#whole) this.close(this.#whole);
-    } else if (this.draft.close({ kind: "abandoned", status: 499 }, this.#now())) this.running?.leave();
+    } else if (this.draft.close(this.#ifLeft, this.#now())) this.running?.leave();
   }
 
   get left(): boolean {
@@ -116,6 +119,11 @@ export class Passage {
   /** The answer is whole: closes with this outcome once its last byte has left. */
   closesWith(outcome: Outcome): void {
     this.#whole = outcome;
+  }
+
+  /** The client was told that this is all: whoever leaves then has it. The connection's own word may still be on its way. */
+  mayLeaveWith(outcome: Outcome): void {
+    this.#ifLeft = outcome;
   }
 
   /** Who looks on while the answer goes out; nobody, mostly. */

@@ -7,6 +7,7 @@ import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
 import type { Sent } from "./intake.ts";
+import { letGo } from "./letting-go.ts";
 import { openAttempt, outgoing, signature } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
@@ -30,6 +31,9 @@ export interface Try {
   /** When it fails, something else is tried: so that a failure is kept from the client, and an answer until it is one. */
   readonly spare: Repeatable;
 }
+
+/** A backend that has said all has so long to end its answer, for a client that did not wait for that. */
+const endSeconds = 1;
 
 /** Begins to try one target once. Throws a GatewayError where there is no connection to be had. */
 export function tryOnce(sending: Sending, one: Try): Relay {
@@ -79,6 +83,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
   #broke = false;
   #rejected: { readonly failure: FailureKind; readonly detail: string } | undefined;
   #streaming = false;
+  #isSaid = false;
   answer: Answer | undefined;
 
   constructor(sending: Sending, one: Try, open: OpenAttempt) {
@@ -108,7 +113,9 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
   over(ending: Ending): Ending {
     if (this.#streaming) this.#sending.options.observers.streamClosed();
     if (ending.kind === "failed") this.#note(ending.failure);
-    else if (ending.kind === "cancelled" && !this.#broke) this.#open.result = "abandoned";
+    else if (ending.kind === "cancelled" && !this.#broke && !this.#isSaid) this.#open.result = "abandoned";
+    // Its end, and the wait for it, were nobody's.
+    if (this.#isSaid && this.#sending.passage.left) delete this.#open.endedAt;
     if (ending.kind !== "answered" || this.#rejected === undefined) return ending;
     return { kind: "failed", stale: false, ...this.#rejected };
   }
@@ -182,6 +189,12 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     return true;
   }
 
+  said(): void {
+    if (!this.#streaming) return;
+    this.#isSaid = true;
+    this.#sending.passage.mayLeaveWith(outcomeOfStatus(this.#status, this.#upstream.ownKey));
+  }
+
   whole(): void {
     this.#sending.passage.closesWith(outcomeOfStatus(this.#status, this.#upstream.ownKey));
   }
@@ -203,14 +216,9 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
   /** The client is gone: the backend is cancelled, or read on for a while so that the bill is exact. */
   leave(): void {
     this.#hush();
-    const attempt = this.#attempt;
     const { drainSeconds } = this.#sending.fleet.config.limits;
-    if (this.#upstream.backend.onClientAbort === "cancel" || drainSeconds <= 0) {
-      attempt?.cancel();
-      return;
-    }
-    const timer = setTimeout(() => attempt?.cancel(), drainSeconds * 1000);
-    void attempt?.ended.then(() => clearTimeout(timer));
+    const seconds = this.#isSaid ? endSeconds : this.#upstream.backend.onClientAbort === "cancel" ? 0 : drainSeconds;
+    if (this.#attempt) letGo(this.#attempt, seconds);
   }
 
   stop(): void {

@@ -45,6 +45,15 @@ export function endsBlank(bytes: Buffer): boolean {
   return before === LF || (before === CR && endsEvent(bytes[length - 3], CR));
 }
 
+const CLOSING = 0x5d;
+
+/** Whether the bytes end with the whole event by which OpenAI's streams say that they are over. */
+export function endsDone(bytes: Buffer): boolean {
+  const { length } = bytes;
+  if (bytes[length - 3] !== CLOSING && bytes[length - 5] !== CLOSING) return false;
+  return /(?:^|[\r\n])data: ?\[DONE\](?:\n\n|\r\n\r\n)$/.test(bytes.toString("latin1", Math.max(0, length - 24)));
+}
+
 /** One past the last blank line; 0 when there is none. `before` as in `eventEnd`. */
 export function lastEventEnd(bytes: Buffer, before?: number): number {
   if (endsBlank(bytes)) return bytes.length;
