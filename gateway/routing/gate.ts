@@ -8,6 +8,10 @@ import type { Latency } from "./latency.ts";
 import type { Target } from "./route.ts";
 
 export interface LearningGate extends Gate {
+  /** An admitted request takes a trial's place; to be asked at once. */
+  isTrial(target: Target): boolean;
+  /** May an admitted request that has waited for its turn still go? Where it may not, it holds no place any more. */
+  stillAdmits(target: Target, isTrial: boolean): boolean;
   /** An answer of success begins. */
   answers(target: Target): void;
   /** Told of each try that went out, once it is over. */
@@ -34,6 +38,8 @@ export function gate(breaker: Breaker, latency: Latency): LearningGate {
   return {
     admits: (target) => breaker.admits(nameOf(target)),
     mayAdmit: (target) => breaker.mayAdmit(nameOf(target)),
+    isTrial: (target) => breaker.state(nameOf(target)) === "half_open",
+    stillAdmits: (target, isTrial) => (isTrial ? breaker.up(nameOf(target)) : breaker.admits(nameOf(target))),
     forgo: (target) => breaker.forgo(nameOf(target)),
     answers: (target) => breaker.answers(nameOf(target)),
     learned(target, { ending, attempt, draft, isUpload }) {

@@ -70,7 +70,7 @@ class Journey {
         try {
           this.#again = undefined;
           const taken = this.#turn.isTaken ? undefined : this.#turn.take(target);
-          if (taken !== undefined) await taken;
+          if (taken !== undefined && !(await this.#mayGoAfter(taken, target))) continue;
           const one = again ?? this.#first(target);
           const relay = tryOnce(this.#sending, one);
           if (this.#isDone(one, relay, await relay.ended)) return;
@@ -81,6 +81,16 @@ class Journey {
     } finally {
       this.#turn.end();
     }
+  }
+
+  /** The breaker may have opened meanwhile: then those who waited go elsewhere, as those do who come now. */
+  async #mayGoAfter(wait: Promise<void>, target: Target): Promise<boolean> {
+    const { gate } = this.#sending.fleet;
+    const isTrial = gate.isTrial(target);
+    await wait;
+    if (gate.stillAdmits(target, isTrial)) return true;
+    this.#setBack(target, { failure: "no_backend_up", error: gate.noneUp([target]), sent: false });
+    return false;
   }
 
   /** Nothing was sent: no slot, no connection, or no body for it was to be had. Throws what ends the request. */
