@@ -18,6 +18,11 @@ export interface Breaker {
   admits(backend: string): boolean;
   /** The same without taking a place. */
   mayAdmit(backend: string): boolean;
+  /**
+   * May a request go there that was admitted and has waited since? `isTrial`: it holds a trial's place, and none any more
+   * where it may not go. A backend that was taken out of the configuration still serves those who wait for it.
+   */
+  stillAdmits(backend: string, isTrial: boolean): boolean;
   /** An admitted request ended without saying anything of the backend: its client left, or it was never sent. */
   forgo(backend: string): void;
   /** An answer of success begins. */
@@ -91,6 +96,11 @@ export function breaker({ backends, now, changed = () => {}, troubled = () => {}
     state: (backend) => circuitOf(backend)?.state(now()) ?? "open",
     admits: (backend) => circuitOf(backend)?.admits(now()) ?? false,
     mayAdmit: (backend) => circuitOf(backend)?.mayAdmit(now()) ?? false,
+    stillAdmits(backend, isTrial) {
+      const circuit = circuitOf(backend);
+      if (circuit === undefined) return true;
+      return isTrial ? circuit.isUp(now()) : circuit.admits(now());
+    },
     forgo: (backend) => circuitOf(backend)?.forgo(),
     answers: (backend) => circuitOf(backend)?.answers(now()),
     observe: (backend, ok, cause = unknown) => circuitOf(backend)?.observe(ok, now(), cause),

@@ -39,7 +39,7 @@ export function gate(breaker: Breaker, latency: Latency): LearningGate {
     admits: (target) => breaker.admits(nameOf(target)),
     mayAdmit: (target) => breaker.mayAdmit(nameOf(target)),
     isTrial: (target) => breaker.state(nameOf(target)) === "half_open",
-    stillAdmits: (target, isTrial) => (isTrial ? breaker.up(nameOf(target)) : breaker.admits(nameOf(target))),
+    stillAdmits: (target, isTrial) => breaker.stillAdmits(nameOf(target), isTrial),
     forgo: (target) => breaker.forgo(nameOf(target)),
     answers: (target) => breaker.answers(nameOf(target)),
     learned(target, { ending, attempt, draft, isUpload }) {

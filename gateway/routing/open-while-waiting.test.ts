@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { errorAnswer, silence } from "../testing/answers.ts";
 import { good } from "../testing/good-backend.ts";
+import { backendAt, testConfig } from "../testing/harness.ts";
 import { chatRequest } from "../testing/payloads.ts";
 import { type Place, type RoutedScene, routedScene, tries } from "../testing/routed-scene.ts";
 
@@ -83,4 +84,18 @@ test("who waits with a trial's place goes", async () => {
   second.leave();
   expect((await waiting).status).toBe(200);
   trial.leave();
+});
+
+test("those who wait for a backend that is taken out of the configuration are served", async () => {
+  const { stage, fail } = await failing({ b: { otherwise: good("b") } });
+  await using _ = stage;
+  const first = ask(stage);
+  await stage.place("a").request(0);
+  const waiting = ask(stage);
+  await depth(stage).toBe(1);
+  const b = backendAt(stage.place("b").origin, { name: "b" });
+  stage.tollgate.gateway.reload(testConfig({ backends: [b], defaultBackend: "b" }));
+  fail();
+  expect((await waiting).header("x-tollgate-backend")).toBe("a");
+  await first;
 });
