@@ -64,6 +64,14 @@ facts("allow: without Redis requests pass, and all that they spend is counted wh
   expect(await one.spent()).toBe(10 + 20 * 7 + 3);
 });
 
+facts("allow: without Redis nobody knows what is left of a limit, and no header says", async () => {
+  const one = await sharer("allow", { requestsPerMinute: 9, tokensPerMinute: 9_000 });
+  const told = async () => (await one.reserve(10)).headers.filter((_, at) => at % 2 === 0);
+  expect(await told()).toContain("x-ratelimit-remaining-requests");
+  await server.kill();
+  expect(await told()).toEqual([]);
+});
+
 facts("what was reserved before Redis went away, and settled meanwhile, counts once and is held no more", async () => {
   const one = await sharer("refuse", { concurrent: 5 });
   const reserved = await one.reserve(100, "x-before");

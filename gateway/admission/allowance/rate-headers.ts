@@ -4,9 +4,9 @@ import type { Rule } from "./rule.ts";
 import { windowSeconds } from "./window.ts";
 
 /**
- * Flat; nothing where no such limit applies. Of several limits the one with the least room left speaks. `reset` is the
- * time until all of it is free again: a minute slides, so that it is one minute from the last request; days end at
- * midnight UTC. Source: OpenAI, "Rate limits in headers".
+ * Flat; nothing where no such limit applies, or nobody knows what is used (`used` is empty then). Of several limits the
+ * one with the least room left speaks. `reset` is the time until all of it is free again: a minute slides, so that it is
+ * one minute from the last request; days end at midnight UTC. Source: OpenAI, "Rate limits in headers".
  */
 export function rateHeaders(rules: readonly Rule[], used: readonly number[], wall: number): string[] {
   const headers: string[] = [];
@@ -16,7 +16,9 @@ export function rateHeaders(rules: readonly Rule[], used: readonly number[], wal
     for (let at = 0; at < rules.length; at++) {
       const rule = rules[at] as Rule;
       if (rule.counted !== counted) continue;
-      const room = Math.max(0, rule.limit - (used[at] as number));
+      const present = used[at];
+      if (present === undefined) continue;
+      const room = Math.max(0, rule.limit - present);
       if (nearest !== undefined && room >= left) continue;
       nearest = rule;
       left = room;
