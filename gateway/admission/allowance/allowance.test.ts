@@ -216,6 +216,9 @@ const budget = (more: Partial<BudgetRule> = {}): BudgetRule => ({
   ...more,
 });
 
+/** What is counted, and how much of it is used. */
+const standingOf = async (own: Allowance) => (await own.standing()).map(({ rule, used }) => `${rule.counted} ${used}`);
+
 describe("budgets", () => {
   test("a hard one refuses what does not fit, with 402 and until when", () => {
     const own = opened({ budgets: [budget()] });
@@ -278,6 +281,21 @@ describe("budgets", () => {
   test("named users and teams are there before their first request, so that an alert sees them at 0", async () => {
     const own = opened({ budgets: [budget({ scope: "team", name: "red" }), budget({ scope: "user" })] });
     expect(await own.standing()).toMatchObject([{ used: 0, rule: { scope: "team", name: "red" } }]);
+  });
+
+  test("a key that lost a budget or a limit has none to tell of", async () => {
+    const own = opened({ limits: { default: { concurrent: 9 } } });
+    reserve(own, ask(keyed("a", { limits: { requestsPerDay: 9 }, budgets: [budget()] })));
+    expect(await standingOf(own)).toEqual(["streams 1", "requests 1", "money 1000"]);
+    reserve(own, ask(keyed("a")));
+    expect(await standingOf(own)).toEqual(["streams 2"]);
+  });
+
+  test("what is spent is told of after a reload as before it, by the new settings", async () => {
+    const own = opened({ budgets: [budget()] });
+    reserve(own, ask(keyed("a")));
+    own.configure(settingsOf({ limits: { default: { requestsPerDay: 9 } }, budgets: [budget()] }));
+    expect(await standingOf(own)).toEqual(["requests 0", "money 1000"]);
   });
 
   test("what was spent is there after a restart", async () => {

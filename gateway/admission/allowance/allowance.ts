@@ -149,7 +149,7 @@ class Reservations implements Allowance, ReservedBy {
   }
 
   configure(settings: RuleSettings): void {
-    this.#plans = plans(settings);
+    this.#plans = plans(settings, this.#plans.met());
     this.#expireMillis = settings.limits.expireSeconds * 1000;
   }
 

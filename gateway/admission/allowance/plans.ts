@@ -1,7 +1,7 @@
 // The plan for a caller and a model: every rule that one of its requests has to keep, made once and kept.
-
 import { pattern } from "../../model-names.ts";
 import type { Identity, Key } from "../identity.ts";
+import { MetCallers } from "./met-callers.ts";
 import type { Rule } from "./rule.ts";
 import { callerRules, limitRules, namedBudgets, type RuleSettings } from "./rules.ts";
 
@@ -15,22 +15,27 @@ export interface Plan {
 
 export interface Plans {
   planOf(identity: Identity, model: string | undefined): Plan;
-  /** Every rule that someone met so far, and those that the settings name; bounded. */
+  /** The rules of everyone who was met so far, and those that the settings name; bounded. */
   rules(): readonly Rule[];
+  /** Who was met so far. */
+  met(): readonly Identity[];
 }
 
 /** Users without keys, and names of models, of which the plan is kept; past it they are found anew. */
 const kept = 10_000;
 
-export function plans(settings: RuleSettings): Plans {
+/** `before`: whom the plans of earlier settings met, who have rules by these from the start. */
+export function plans(settings: RuleSettings, before: readonly Identity[] = []): Plans {
   const models = modelRules(settings);
-  const known = new Map<string, Rule>();
-  const meet = (rules: readonly Rule[]) => {
-    for (const rule of rules) if (known.size < kept || known.has(rule.id)) known.set(rule.id, rule);
+  const callers = new MetCallers();
+  const ofAll = new Map<string, Rule>();
+  const name = (rules: readonly Rule[]) => {
+    for (const rule of rules) ofAll.set(rule.id, rule);
   };
-  for (const { scope, name } of settings.budgets) {
-    if (name !== "*" && scope !== "key") meet(namedBudgets(scope, name, settings.budgets));
+  for (const budget of settings.budgets) {
+    if (budget.name !== "*" && budget.scope !== "key") name(namedBudgets(budget.scope, budget.name, settings.budgets));
   }
+  for (const identity of before) callers.meet(identity, callerRules(identity, settings));
   /** By the key itself: one that was changed is another object, and what is forgotten of it costs nothing. */
   const ofKeys = new WeakMap<Key, Plan[]>();
   /** By team, then by name: both may hold any character, so that no name is made of the two. */
@@ -68,8 +73,10 @@ export function plans(settings: RuleSettings): Plans {
       const at = models.indexOf(model);
       const found = own[at];
       if (found !== undefined) return found;
-      const rules = [...callerRules(identity, settings), ...models.rulesAt(at)];
-      meet(rules);
+      const ofCaller = callerRules(identity, settings);
+      callers.meet(identity, ofCaller);
+      name(models.rulesAt(at));
+      const rules = [...ofCaller, ...models.rulesAt(at)];
       const plan: Plan = {
         rules,
         priced: rules.some(({ counted }) => counted === "money"),
@@ -78,7 +85,12 @@ export function plans(settings: RuleSettings): Plans {
       own[at] = plan;
       return plan;
     },
-    rules: () => [...known.values()],
+    rules() {
+      const all = new Map(ofAll);
+      for (const rule of callers.rules()) all.set(rule.id, rule);
+      return [...all.values()];
+    },
+    met: () => callers.identities(),
   };
 }
 
