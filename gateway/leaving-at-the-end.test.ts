@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { eventStream } from "./testing/answers.ts";
+import { testConfig } from "./testing/harness.ts";
 import { chatEvents, chatRequest } from "./testing/payloads.ts";
 import { type RawConnection, rawConnection, requestBytes } from "./testing/raw-client.ts";
 import { expectSound, type Scene, type SceneOptions, scene } from "./testing/scene.ts";
@@ -48,6 +49,19 @@ describe("a client that leaves once the stream has said that it is over", () => 
     expect(exchange).toMatchObject({ tokens: usage, usageSource: "provider", attempts: [{ result: "completed" }] });
     await stage.post("/chat/completions", streamed);
     expect(stage.backend.connections).toBe(1);
+  });
+
+  test("may ask again at once where it may have one request open at a time", async () => {
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const { rateLimits } = testConfig();
+    await using stage = await scene({
+      ...cancelling,
+      config: { rateLimits: { ...rateLimits, default: { concurrent: 1 } } },
+      script: [eventStream([all, asked]), eventStream([all])],
+    });
+    await leftAtDone(stage);
+    expect((await stage.post("/chat/completions", streamed)).status).toBe(200);
+    resolve();
   });
 
   test("has it all, too, where the backend never ends the answer: it is let go", async () => {

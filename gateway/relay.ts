@@ -192,6 +192,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
   said(): void {
     if (!this.#streaming) return;
     this.#isSaid = true;
+    this.#sending.reserved?.vacate();
     this.#sending.passage.mayLeaveWith(outcomeOfStatus(this.#status, this.#upstream.ownKey));
   }
 

@@ -72,6 +72,18 @@ facts("allow: without Redis nobody knows what is left of a limit, and no header 
   expect(await told()).toEqual([]);
 });
 
+facts("a place that was given up before Redis went away is not taken again when it is back", async () => {
+  const one = await sharer("allow", { concurrent: 1 });
+  const reserved = await one.reserve(100, "x-vacated");
+  reserved.vacate();
+  await server.kill();
+  await server.start();
+  await expect.poll(() => one.ledger.up, patience).toBe(true);
+  expect(await one.spent()).toBe(100);
+  expect(await kindOf(one.reserve(10))).toBe("granted");
+  expect(await kindOf(one.reserve(10))).toBe("concurrency_limit");
+});
+
 facts("what was reserved before Redis went away, and settled meanwhile, counts once and is held no more", async () => {
   const one = await sharer("refuse", { concurrent: 5 });
   const reserved = await one.reserve(100, "x-before");

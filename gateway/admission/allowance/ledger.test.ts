@@ -231,6 +231,23 @@ describe.each(ledgers)("%s", (_, make, absent) => {
     held(await ledger.take(rules, amounts()));
   });
 
+  fact("a place that is given up is another's at once, and all else stands until the end", async ({ ledger, told }) => {
+    const rules = [rule("streams", "now", 1), rule("requests", "minute", 5), rule("tokens", "day", 100)];
+    const first = held(await ledger.take(rules, amounts(40)));
+    for (let times = 0; times < 2; times++) ledger.vacate(first);
+    await told();
+    expect(await ledger.used(rules)).toEqual([0, 1, 40]);
+    const second = held(await ledger.take(rules, amounts(40)));
+    ledger.settle(first, amounts(30));
+    ledger.vacate(first);
+    await told();
+    expect(await ledger.used(rules)).toEqual([1, 2, 70]);
+    ledger.settle(second, amounts(20));
+    ledger.vacate(second);
+    await told();
+    expect(await ledger.used(rules)).toEqual([0, 2, 50]);
+  });
+
   fact("what never reached a backend is given back, the request's own count too", async ({ ledger, told }) => {
     const rules = [
       rule("requests", "minute", 9),

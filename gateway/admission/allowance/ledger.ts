@@ -23,6 +23,8 @@ export type Taken =
 export interface Ledger {
   /** Takes the amounts from every rule, or nothing from any. At once where the counts are in this process. */
   take(rules: readonly Rule[], amounts: Amounts): Taken | Promise<Taken>;
+  /** Its place among what is open is free from now on; the rest stands until it is settled or released. A second call, or one after that, does nothing. */
+  vacate(holding: Holding): void;
   /** Puts what was really used in the place of the estimate, in the periods in which it was taken. Once. */
   settle(holding: Holding, real: Amounts): void;
   /** Takes back everything, the request's own count too. Once, in place of `settle`. */

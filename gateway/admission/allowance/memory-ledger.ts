@@ -27,6 +27,8 @@ const keptMillis = 62 * 86_400_000;
 interface Held extends Holding {
   readonly counters: readonly Counter[];
   readonly takenAt: number;
+  /** It has its place among what is open. */
+  isOpen: boolean;
 }
 
 class MemoryLedger implements Ledger {
@@ -74,8 +76,15 @@ class MemoryLedger implements Ledger {
       return { holding: undefined, used, refusing, waitMillis };
     }
     for (let at = 0; at < rules.length; at++) counters[at]?.hold(amountOf(rules[at] as Rule, amounts), now);
-    const holding: Held = { rules, amounts, counters, takenAt: now };
+    const holding: Held = { rules, amounts, counters, takenAt: now, isOpen: true };
     return { holding, used };
+  }
+
+  vacate(holding: Holding): void {
+    const held = holding as Held;
+    if (!held.isOpen) return;
+    held.isOpen = false;
+    for (const counter of held.counters) if (counter instanceof OpenCounter) counter.settle(1);
   }
 
   settle(holding: Holding, real: Amounts): void {
@@ -86,11 +95,14 @@ class MemoryLedger implements Ledger {
     this.#end(holding as Held, nothing, 0);
   }
 
-  #end({ rules, amounts, counters, takenAt }: Held, real: Amounts, requests: number): void {
+  #end(ended: Held, real: Amounts, requests: number): void {
+    const { rules, amounts, counters, takenAt, isOpen } = ended;
+    ended.isOpen = false;
     const now = this.#wall();
     const second = Math.floor(takenAt / 1000);
     for (let at = 0; at < rules.length; at++) {
       const rule = rules[at] as Rule;
+      if (rule.period === "now" && !isOpen) continue;
       const held = amountOf(rule, amounts);
       const spent = rule.counted === "requests" ? requests : amountOf(rule, real);
       // An idle minute's counter may have been swept away meanwhile; a period's own one holds what was reserved in it.

@@ -56,6 +56,7 @@ export async function openAllowance({ config, clock, uuid, store, failed }: Open
     settings,
     ledger: {
       take: ledger.take.bind(ledger),
+      vacate: ledger.vacate.bind(ledger),
       settle: ledger.settle.bind(ledger),
       release: ledger.release.bind(ledger),
       add: ledger.add.bind(ledger),

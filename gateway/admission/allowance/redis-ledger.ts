@@ -4,6 +4,7 @@ import { type Listed, Roll } from "../../roll.ts";
 import type { Redis } from "../../state/redis.ts";
 import type { Holding, Ledger, Taken } from "./ledger.ts";
 import { keyOf, refusedBy, sortOf, ttlOf, usedOf } from "./redis-counter.ts";
+import { type Ended, tell, tellPlaces } from "./redis-ending.ts";
 import { beat, greet, take } from "./redis-scripts.ts";
 import { Settlements } from "./redis-settlements.ts";
 import { type Amounts, amountOf, type Counting, type Rule } from "./rule.ts";
@@ -31,14 +32,12 @@ export interface RedisLedger extends Ledger {
 
 const none: Amounts = { tokens: 0, nanoUsd: 0 };
 
-interface Counted<One extends Counting> {
+interface Counted<One extends Counting> extends Ended {
   readonly rules: readonly One[];
-  readonly amounts: Amounts;
-  readonly keys: readonly string[];
-  /** Redis' time at which it was taken, ms; `undefined` where it was taken without Redis. */
-  readonly takenAt: number | undefined;
   /** Under whose name Redis holds it. */
   holder: string | undefined;
+  /** It has its place among what is open. */
+  isOpen: boolean;
 }
 
 interface Held extends Counted<Rule>, Holding, Listed {}
@@ -105,7 +104,7 @@ class SharedLedger implements RedisLedger {
     this.#ahead = Number(time) - this.#options.wall();
     const used = rules.map((rule, at) => Number(rest[at]) + (state === 1 ? amountOf(rule, amounts) : 0));
     if (state === 0) return refusedBy(rules, used, rest.slice(rules.length).map(Number), Number(time));
-    const holding: Held = { rules, amounts, keys, takenAt: Number(time), holder, place: -1 };
+    const holding: Held = { rules, amounts, keys, takenAt: Number(time), holder, isOpen: true, place: -1 };
     this.#open.add(holding);
     return { holding, used };
   }
@@ -135,11 +134,18 @@ class SharedLedger implements RedisLedger {
   #untaken<One extends Counting>(rules: readonly One[], amounts: Amounts): Counted<One> {
     const now = this.#serverNow();
     const keys = rules.map((rule) => keyOf(rule, now));
-    return { rules, amounts, keys, takenAt: undefined, holder: undefined };
+    return { rules, amounts, keys, takenAt: undefined, holder: undefined, isOpen: true };
   }
 
   add(rules: readonly Counting[], used: Amounts): void {
     this.#end(this.#untaken(rules, none), used, 0);
+  }
+
+  vacate(holding: Holding): void {
+    const held = holding as Held;
+    if (!held.isOpen) return;
+    held.isOpen = false;
+    tellPlaces(this.#settlements, held, this.#isHeld(held), this.#serverNow());
   }
 
   settle(holding: Holding, real: Amounts): void {
@@ -153,26 +159,15 @@ class SharedLedger implements RedisLedger {
   #over(held: Held, real: Amounts, requests: number): void {
     this.#open.delete(held);
     this.#end(held, real, requests);
+    held.isOpen = false;
   }
 
-  #end({ rules, amounts, keys, takenAt, holder }: Counted<Counting>, real: Amounts, requests: number): void {
-    const now = this.#serverNow();
-    const isHeld = holder !== undefined && holder === this.#holder;
-    for (let at = 0; at < rules.length; at++) {
-      const rule = rules[at] as Counting;
-      const key = keys[at] as string;
-      const sort = sortOf(rule);
-      const held = amountOf(rule, amounts);
-      const used = rule.counted === "requests" ? requests : amountOf(rule, real);
-      if (sort === "minute") {
-        const change = takenAt === undefined ? used : used - held;
-        const second = change < 0 && takenAt !== undefined ? Math.floor(takenAt / 1000) : -1;
-        this.#settlements.add(key, sort, { held: 0, used: change, second });
-      } else {
-        const change = { held: isHeld ? held : 0, used: sort === "open" ? 0 : used, ttlMillis: ttlOf(rule, now) };
-        this.#settlements.add(key, sort, change);
-      }
-    }
+  #end(counted: Counted<Counting>, real: Amounts, requests: number): void {
+    tell(this.#settlements, counted, { real, requests, isHeld: this.#isHeld(counted), now: this.#serverNow() });
+  }
+
+  #isHeld({ holder }: Counted<Counting>): boolean {
+    return holder !== undefined && holder === this.#holder;
   }
 
   used(rules: readonly Rule[]): Promise<readonly number[]> {
@@ -200,7 +195,7 @@ class SharedLedger implements RedisLedger {
       holding.rules.forEach((rule, at) => {
         const amount = amountOf(rule, holding.amounts);
         const key = holding.keys[at] as string;
-        if (rule.period === "minute" || amount === 0) return;
+        if (rule.period === "minute" || amount === 0 || (rule.period === "now" && !holding.isOpen)) return;
         held.set(key, { amount: (held.get(key)?.amount ?? 0) + amount, ttl: ttlOf(rule, now) });
       });
     }

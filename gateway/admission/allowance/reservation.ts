@@ -21,6 +21,8 @@ export interface Reservation {
   readonly provision: Provision | undefined;
   /** Puts real usage in the place of the estimate. The exporter does this by itself; a second call does nothing. */
   settle(exchange: Exchange): void;
+  /** Its place among what is open is free; all else stands until its end. A second call does nothing. */
+  vacate(): void;
   /** Its place is free, and it has used nothing itself, whatever its record will say. A second call does nothing. */
   free(): void;
   /** The request never reached a backend: gives everything back. A second call does nothing. */
@@ -39,6 +41,7 @@ export const unlimited: Reservation = Object.freeze({
   charge() {},
   provision: undefined,
   settle() {},
+  vacate() {},
   free() {},
   release() {},
 });
@@ -149,6 +152,10 @@ export class Reserved implements Reservation {
       const used = realUse(exchange, this.#holding.amounts);
       this.#by.ledger.settle(this.#holding, less(used, this.#charged));
     }
+  }
+
+  vacate(): void {
+    this.#by.ledger.vacate(this.#holding);
   }
 
   free(): void {
