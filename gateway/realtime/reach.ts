@@ -4,6 +4,7 @@ import type { ExchangeDraft } from "../../instrumentation/index.ts";
 import { type Identity, tenantOf } from "../admission/identity.ts";
 import { GatewayError } from "../errors.ts";
 import type { Fleet } from "../fleet.ts";
+import type { LearningGate } from "../routing/gate.ts";
 import { Itinerary } from "../routing/itinerary.ts";
 import type { Slot } from "../routing/queue.ts";
 import { mayRepeat } from "../routing/repeat.ts";
@@ -44,7 +45,11 @@ export async function reach({ route, fleet, ...asked }: Reach): Promise<Reached>
     let slot: Slot | undefined;
     const attempts = draft.attempts.length;
     try {
-      slot = await slotAt(target, asked);
+      slot = await slotAt(target, gate, asked);
+      if (slot === undefined) {
+        last = gate.noneUp([target]);
+        continue;
+      }
       const dialled = await dial({ ...asked, target });
       // At once: a session that lasts is no trial that lasts.
       breaker.observe(target.upstream.backend.name, true);
@@ -60,19 +65,21 @@ export async function reach({ route, fleet, ...asked }: Reach): Promise<Reached>
   throw last ?? gate.noneUp(route.targets);
 }
 
-/** Waits for its turn at the backend. */
+/** Waits for its turn at the backend; `undefined` where its breaker opened meanwhile. */
 async function slotAt(
-  { upstream }: Target,
+  target: Target,
+  gate: LearningGate,
   { identity, draft, options, signal }: Pick<Reach, "identity" | "draft" | "options" | "signal">,
-): Promise<Slot> {
+): Promise<Slot | undefined> {
   const { now } = options.surroundings.clock;
-  const place = upstream.queue.enter({
+  const place = target.upstream.queue.enter({
     tenant: tenantOf(identity),
     priority: identity.priority,
     operation: "realtime",
     lasting: true,
   });
   if (!place.isWaiting) return place;
+  const isTrial = gate.isTrial(target);
   draft.enter("queue", now());
   const leave = () => place.leave(signal.reason);
   signal.addEventListener("abort", leave);
@@ -80,9 +87,11 @@ async function slotAt(
   try {
     const slot = await place.slot;
     // It may have left in the very moment in which its turn came.
-    if (!signal.aborted) return slot;
+    const isGone = signal.aborted;
+    if (!isGone && gate.stillAdmits(target, isTrial)) return slot;
     slot.release();
-    throw signal.reason;
+    if (isGone) throw signal.reason;
+    return undefined;
   } finally {
     signal.removeEventListener("abort", leave);
     draft.enter("overhead", now());

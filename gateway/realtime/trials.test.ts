@@ -84,21 +84,25 @@ test("a session that leaves the queue before its try gives the place to the next
     held = resolve;
   });
   await using stage = await realtimeScene({
-    backend: { breaker: { ...trial, openFor: 2 }, maxConcurrent: 2, queue: { size: 1, timeout: 60 } },
+    backend: { breaker: { ...trial, openFor: 2, halfOpen: 2 }, maxConcurrent: 2, queue: { size: 1, timeout: 60 } },
     upgrade: (_, __, ___, accept) => (stage.asked.length < 3 ? accept() : held()),
   });
   await stage.connect();
   const failing = await stage.connect();
   const depth = () => expect.poll(() => stage.gauge("gateway_queue_depth"), { timeout: 5_000, interval: 5 });
-  await stage.dial();
+  const waiting = stage.knock();
   await depth().toBe(1);
-  // Its end opens the breaker, and lets the third one dial, which waits for its answer from then on.
+  // Its end opens the breaker: who waits is told so, and not sent there.
   (await stage.there(1)).socket.close(1011);
   await failing.closed;
-  await dialled;
+  expect((await waiting).json()).toMatchObject({ error: { code: "no_backend_up" } });
+  expect(stage.asked).toHaveLength(2);
   await expect
     .poll(() => stage.gauge("gateway_backend_breaker_state", { state: "half_open" }), { timeout: 5_000 })
     .toBe(1);
+  // The first try waits for its answer from now on, the second one for a slot.
+  await stage.dial();
+  await dialled;
   const gone = await stage.dial();
   await depth().toBe(1);
   expect((await stage.knock()).json()).toMatchObject({ error: { code: "no_backend_up" } });
