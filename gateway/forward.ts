@@ -193,6 +193,8 @@ export function forward(options: ForwardOptions): Forward {
       fail(sending, error);
     }
     await sending.passage.over;
+    // Before anything else is read: a client may ask again at once, and its record waits for the turn's end.
+    sending.reserved?.vacate();
     // Of an upload there may be more to come, and nobody takes it any more.
     if (sending.taken.body instanceof Readable) sending.taken.body.destroy();
     if (sending.passage.receiver.tellsOfEarlier) await catchUp(sending).catch(options.observers.watchFailed);
