@@ -31,6 +31,8 @@ describe("a backend asks for", () => {
     ["a date", ["Retry-After", "Thu, 01 Jan 2026 00:00:10 GMT"], 10_000],
     ["a date gone by", ["Retry-After", "Wed, 31 Dec 2025 00:00:10 GMT"], 0],
     ["milliseconds, which go before", ["retry-after", "7", "retry-after-ms", "1500"], 1_500],
+    ["no milliseconds, in so many words", ["retry-after", "7", "retry-after-ms", ""], 7_000],
+    ["milliseconds that are none", ["retry-after", "7", "retry-after-ms", "0x10"], 7_000],
     ["nothing", ["content-type", "text/plain"], undefined],
     ["nonsense", ["retry-after", "soon"], undefined],
     ["less than nothing", ["retry-after", "-5"], undefined],

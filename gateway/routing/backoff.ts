@@ -2,14 +2,15 @@
 import type { RetrySettings } from "../config/config.ts";
 import { headerIn } from "../headers.ts";
 
+const isNumber = /^\d+(?:\.\d+)?$/;
+
 /** What a backend asked for, in milliseconds from `wall` (Unix milliseconds); `undefined` where it asked for nothing. */
 export function askedWait(headers: readonly string[], wall: number): number | undefined {
   // OpenAI's finer header goes before the standard one (RFC 9110 §10.2.3).
-  const millis = Number(headerIn(headers, "retry-after-ms") ?? Number.NaN);
-  if (millis >= 0) return millis;
-  const after = headerIn(headers, "retry-after")?.trim();
-  if (after === undefined || after === "") return undefined;
-  if (/^\d+(?:\.\d+)?$/.test(after)) return Number(after) * 1000;
+  const millis = headerIn(headers, "retry-after-ms")?.trim() ?? "";
+  if (isNumber.test(millis)) return Number(millis);
+  const after = headerIn(headers, "retry-after")?.trim() ?? "";
+  if (isNumber.test(after)) return Number(after) * 1000;
   // Date.parse takes nearly anything, a negative number for a year.
   const date = /^[A-Za-z]/.test(after) ? Date.parse(after) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - wall);
