@@ -52,7 +52,8 @@ export interface AttemptOptions {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
-  readonly body: Buffer | Readable | null;
+  /** Let go of when an answer begins that is sent on: it may stream for minutes. */
+  body: Buffer | Readable | null;
   readonly draft: ExchangeDraft;
   readonly open: OpenAttempt;
   readonly sink: AnswerSink;
@@ -142,7 +143,7 @@ export class Attempt implements Asker, Flow {
     if (sink.head(head, this, false)) {
       this.#held = [];
       this.#head = head;
-    }
+    } else this.#options.body = null;
   }
 
   data(chunk: Buffer): void {
@@ -156,6 +157,7 @@ export class Attempt implements Asker, Flow {
     this.#heldLength += chunk.length;
     if (this.#heldLength < heldBytes || this.#heldLength - chunk.length >= heldBytes) return;
     if (this.#head === undefined || sink.head(this.#head, this, true)) return;
+    this.#options.body = null;
     this.#held = undefined;
     this.#head = undefined;
     for (const part of held) sink.data(part);

@@ -22,8 +22,8 @@ import { leavesBehind, mayFail } from "./withholding.ts";
 
 export interface Try {
   readonly target: Target;
-  /** What goes in place of the client's body; `undefined`: the client's own. */
-  readonly rewritten: Sent | undefined;
+  /** What goes in place of the client's body; `undefined`: the client's own, or an answer is on its way. */
+  rewritten: Sent | undefined;
   /** Usage is asked for where the client did not, and kept from the client. */
   readonly withUsage: boolean;
   /** On a new connection. */
@@ -132,6 +132,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     } else this.#note(failure);
     if (failure === "backend_auth" || (!tooLarge && withUsage && (status === 400 || status === 422))) return true;
     if (failure !== undefined && mayRepeat(spare, failure, true)) return true;
+    this.#try.rewritten = undefined;
     const streamed = contentType === "text/event-stream";
     if (streamed) {
       this.#streaming = true;
