@@ -1,7 +1,10 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { errorAnswer, json } from "./testing/answers.ts";
 import { keyRing } from "./testing/key-ring.ts";
 import { chatCompletion, chatRequest } from "./testing/payloads.ts";
+import { rawConnection, requestBytes } from "./testing/raw-client.ts";
 import { scene } from "./testing/scene.ts";
 
 const model = "gpt-4o-mini";
@@ -100,5 +103,59 @@ describe("a hard budget", () => {
     expect((await ask()).status).toBe(400);
     await stage.tollgate.settled(1);
     expect((await ask()).status).toBe(200);
+  });
+});
+
+describe("a backend that is never reached", () => {
+  const limits = { tokensPerDay: 1_000_000 };
+  const budgets = [{ period: "day", usd: 1, softRatio: 0.8, hard: true }] as const;
+
+  /** Before a backend that takes connections, and never says a word of TLS. */
+  async function unreached(connect: number) {
+    const mute = createServer((socket) => socket.on("error", () => undefined).resume()).listen(0, "127.0.0.1");
+    const tried = once(mute, "connection");
+    await once(mute, "listening");
+    const address = mute.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const keys = keyRing();
+    const secret = bearer(keys.add("k1", { limits, budgets }));
+    const stage = await scene({
+      admitting: { keys },
+      backend: { baseUrl: `https://127.0.0.1:${port}/v1`, timeouts: { connect, firstByte: 5, idle: 5, total: 0 } },
+      config: { prices: [{ model: "voice", perMillionCharacters: 10, origin: "config: voice" }] },
+    });
+    const used = async () => (await stage.tollgate.allowance.standing()).map(({ rule, used }) => [rule.counted, used]);
+    return { stage, secret, tried, used, close: () => mute.close() };
+  }
+
+  test("in time used nothing: neither tokens nor money are counted", async () => {
+    const { stage, secret, used, close } = await unreached(0.1);
+    await using _ = stage;
+    expect((await stage.post("/chat/completions", chatRequest(model), [secret])).status).toBe(504);
+    await stage.tollgate.settled(1);
+    expect(await used()).toEqual([
+      ["tokens", 0],
+      ["money", 0],
+    ]);
+    close();
+  });
+
+  test("before its client leaves used nothing, and costs nothing", async () => {
+    const { stage, secret, tried, used, close } = await unreached(5);
+    await using _ = stage;
+    const url = stage.at("/audio/speech");
+    const connection = await rawConnection(url);
+    const body = JSON.stringify({ model: "voice", input: "Hello there.", voice: "alloy" });
+    await connection.send(requestBytes(url, { headers: [["Content-Type", "application/json"], secret], body }));
+    await tried;
+    connection.leave();
+    const [exchange] = await stage.tollgate.settled(1);
+    expect(exchange?.outcome.kind).toBe("abandoned");
+    expect(exchange).not.toHaveProperty("cost");
+    expect(await used()).toEqual([
+      ["tokens", 0],
+      ["money", 0],
+    ]);
+    close();
   });
 });

@@ -50,8 +50,11 @@ const counted = (input = 0, output = 0): number => whole(input) + whole(output);
 const whole = (count: number): number => (Number.isSafeInteger(count) && count > 0 ? count : 0);
 
 /**
- * The backend began an answer, or the client left while it worked on one, and did not say what it used. Where it said
- * so, that is counted as what was discarded.
+ * The backend began an answer, or the client left or time ran out while it worked on one, and it did not say what it
+ * used. Where it said so, that is counted as what was discarded. It worked on nothing before there was a connection.
  */
-const mayHaveWorked = ({ status, result, reason, tokens }: Attempt): boolean =>
-  tokens === undefined && (status === undefined ? result === "abandoned" || reason === "timeout" : status < 400);
+function mayHaveWorked({ status, result, reason, tokens, connectSeconds }: Attempt): boolean {
+  if (tokens !== undefined) return false;
+  if (status !== undefined) return status < 400;
+  return connectSeconds !== undefined && (result === "abandoned" || reason === "timeout");
+}

@@ -95,9 +95,9 @@ function resolve(rules: readonly ReadyRule[], names: Names): Price | undefined {
  * Whether there is something to pay for: the backend began an answer, or the client left while it worked on one, or
  * it stated its usage with an error. A request that failed or was refused before that costs nothing.
  */
-function answered({ usageSource }: Priced, { status, result }: PricedAttempt): boolean {
+function answered({ usageSource }: Priced, { status, result, connectSeconds }: PricedAttempt): boolean {
   if (usageSource === "provider") return true;
-  return status === undefined ? result === "abandoned" : status < 400;
+  return status === undefined ? result === "abandoned" && connectSeconds !== undefined : status < 400;
 }
 
 function isEmpty(tariff: Tariff): boolean {

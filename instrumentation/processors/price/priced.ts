@@ -10,4 +10,7 @@ export interface Priced
   readonly attempts: readonly PricedAttempt[];
 }
 
-export type PricedAttempt = Pick<Attempt, "backend" | "provider" | "model" | "status" | "result" | "seconds">;
+export type PricedAttempt = Pick<
+  Attempt,
+  "backend" | "provider" | "model" | "status" | "result" | "seconds" | "connectSeconds"
+>;
