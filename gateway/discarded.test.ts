@@ -1,5 +1,5 @@
 // What is known of answers that no client got: a fallback answered in their place, and their backends charge all the same.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { realUse } from "./admission/allowance/real-use.ts";
 import { eventStream } from "./testing/answers.ts";
 import { good, usage } from "./testing/good-backend.ts";
@@ -55,6 +55,32 @@ test("usage that was stated in an answer that was discarded stands, with its cos
   expect(spans.map((span) => span["tollgate.attempt.discarded.nano_usd"])).toEqual([10_400_000, undefined]);
   expect(spans.map((span) => span["tollgate.attempt.discarded.input_tokens"])).toEqual([1_000, undefined]);
   expect(spans.map((span) => span["gen_ai.usage.input_tokens"])).toEqual([undefined, usage.input]);
+});
+
+test.each([
+  ["breaks off", "reset", {}],
+  ["stops", "stall", { idle: 0.1 }],
+  ["takes too long", "stall", { total: 0.1 }],
+] as const)("usage that was stated before a stream %s counts as well", async (_, end, timeouts) => {
+  const role = chunk({ choices: [{ index: 0, delta }] });
+  const goOn = Promise.withResolvers<void>();
+  const script = [eventStream([role, chunk({ usage: stated }), goOn.promise], { end })];
+  const unhurried = { connect: 5, firstByte: 5, idle: 5, total: 0, ...timeouts };
+  await using stage = await routedScene({
+    places: { a: { script, backend: { timeouts: unhurried } }, b: { otherwise: good("b") } },
+    routes: [{ model, targets: ["a", "b"] }],
+    config: { prices: [price("a", 10), price("b", 1)] },
+  });
+  const asked = stage.post("/chat/completions", request);
+  await vi.waitFor(async () => expect(sumsBy(await stage.metrics(), "gateway_open_streams", [])).toEqual({ "": 1 }));
+  goOn.resolve();
+  const exchange = await stage.exchangeOf(await asked);
+  expect(exchange.attempts.map(({ backend, result }) => [backend, result])).toEqual([
+    ["a", "failed"],
+    ["b", "completed"],
+  ]);
+  expect(exchange.attempts[0]).toMatchObject({ tokens: { input: 1_000, output: 40 }, cost: { nanoUsd: 10_400_000 } });
+  expect(exchange.tokens).toMatchObject(usage);
 });
 
 test("what was discarded is charged by the price of its own model, whatever model answered then", async () => {

@@ -2,7 +2,7 @@
 import type { ExchangeDraft } from "../instrumentation/index.ts";
 import { Gathered } from "./gathered.ts";
 import type { ReceivedHead } from "./received-head.ts";
-import { SpentTap, type Tap } from "./tap.ts";
+import type { Tap } from "./tap.ts";
 
 /** An answer that is longer than this without a token in it is sent as it is. */
 const mostBytes = 64 * 1024;
@@ -21,12 +21,11 @@ export class Withholding extends Gathered {
 }
 
 /**
- * To be told when another try begins: what the backend stated of the answer before it, which was judged and is for
- * nobody, stays with its attempt. The last one in the draft is the new one.
+ * To be told when another try begins: what the backend stated of the answer before it, which was judged, or broke off,
+ * and is for nobody, stays with its attempt. The last one in the draft is the new one.
  */
 export function leavesBehind(tap: Tap | undefined, draft: ExchangeDraft): void {
-  if (!(tap instanceof SpentTap)) return;
-  const { tokens, model } = tap.finish();
+  const { tokens, model } = tap?.finish() ?? {};
   const attempt = draft.attempts.at(-2);
   if (tokens === undefined || attempt === undefined) return;
   attempt.tokens = tokens;
