@@ -67,7 +67,12 @@ export class Skimmer {
   /** What was found; `undefined` unless the JSON value came to its end. */
   end(): unknown {
     if (this.#place === "scalar" && this.#frames.length === 0) this.#valueEnds();
-    return this.#place === "over" ? this.#result : undefined;
+    return this.isOver ? this.#result : undefined;
+  }
+
+  /** The JSON value came to its end, so far as `end` was asked. */
+  get isOver(): boolean {
+    return this.#place === "over";
   }
 
   #between(bytes: Buffer, at: number): number {
@@ -158,11 +163,8 @@ export class Skimmer {
 
   /** The rest of a string, up to its closing quote or the end of the bytes. */
   #string(bytes: Buffer, from: number): number {
-    let at = from;
-    if (this.#escaped) {
-      at++;
-      this.#escaped = false;
-    }
+    let at = this.#escaped ? from + 1 : from;
+    this.#escaped = false;
     for (;;) {
       const quote = bytes.indexOf(QUOTE, at);
       const stop = quote === -1 ? bytes.length : quote;

@@ -216,6 +216,27 @@ const goldenJson: readonly [string, string, unknown, AnswerFacts][] = [
   ],
 ];
 
+describe("a JSON answer that is cut short", () => {
+  const completion = (content: string) => JSON.stringify({ ...answer, choices: [{ message: { content } }] });
+  const answer = { model: "m", usage: { prompt_tokens: 5, completion_tokens: 5 } };
+
+  it.each([
+    ["short", 400],
+    ["too long to be held", 100_000],
+  ])("and %s is not at its end, and what was written is guessed from its length", (_, length) => {
+    const text = completion("x".repeat(length)).slice(0, -1);
+    expect(json(chat, cuts(dice(3), Buffer.from(text)))).toEqual({
+      ended: false,
+      estimatedOutput: Math.ceil(text.length / 4),
+    });
+    expect(json("/v1/embeddings", [Buffer.from(text)])).toEqual({ ended: false });
+  });
+
+  it("is at its end where it is a long list, of which nothing is known", () => {
+    expect(json("/v1/embeddings", [Buffer.from(JSON.stringify([["x".repeat(100_000)]]))])).toEqual({ ended: true });
+  });
+});
+
 describe.each(goldenJson)("a JSON answer: %s", (_, path, value, expected) => {
   it("is read at every cut, pretty-printed or not, with its members in any order", () => {
     const reversed = Object.fromEntries(Object.entries(value as object).reverse());

@@ -10,9 +10,6 @@ import type { AnswerFacts, AnswerHead, AnswerReader } from "./receiver.ts";
 const heldBytes = 64 * 1024;
 const maxErrorCharacters = 500;
 
-/** It says that it is JSON, and is none: cut short, most likely. */
-const noJson: AnswerFacts = Object.freeze({ ended: false });
-
 export class JsonAnswer implements AnswerReader {
   readonly #dialect: Dialect;
   readonly #head: AnswerHead;
@@ -44,11 +41,12 @@ export class JsonAnswer implements AnswerReader {
     const text = only !== undefined && this.#held.length === 1 ? only.toString() : Buffer.concat(this.#held).toString();
     const value = this.#skimmer === undefined ? jsonIn(text) : this.#skimmer.end();
     if (this.#head.status >= 400) return this.#failed(value, text);
-    if (value === undefined && this.#skimmer === undefined && this.#head.contentType === "application/json")
-      return noJson;
+    // What says that it is JSON, and is none, was cut short, most likely.
+    const isWhole = this.#skimmer === undefined ? value !== undefined : this.#skimmer.isOver;
+    const ended = isWhole || this.#head.contentType !== "application/json";
     const reading = this.#dialect.read(value);
-    if (reading.tokens !== undefined || reading.error !== undefined) return factsOf(reading, true);
-    return factsOf(reading, true, this.#estimate(value));
+    if (reading.tokens !== undefined || reading.error !== undefined) return factsOf(reading, ended);
+    return factsOf(reading, ended, this.#estimate(value, ended));
   }
 
   #failed(value: unknown, text: string): AnswerFacts {
@@ -57,9 +55,9 @@ export class JsonAnswer implements AnswerReader {
     return { ended: true, ...(error !== undefined && { error }) };
   }
 
-  #estimate(value: unknown): number | undefined {
+  #estimate(value: unknown, ended: boolean): number | undefined {
     const { text } = this.#dialect;
     if (text === undefined) return undefined;
-    return this.#skimmer === undefined ? tokensOfTexts([text(value)]) : tokensOfLength(this.#bytes);
+    return ended && this.#skimmer === undefined ? tokensOfTexts([text(value)]) : tokensOfLength(this.#bytes);
   }
 }
