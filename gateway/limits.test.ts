@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { errorAnswer, json } from "./testing/answers.ts";
 import { keyRing } from "./testing/key-ring.ts";
 import { chatCompletion, chatRequest } from "./testing/payloads.ts";
@@ -103,6 +103,37 @@ describe("a hard budget", () => {
     expect((await ask()).status).toBe(400);
     await stage.tollgate.settled(1);
     expect((await ask()).status).toBe(200);
+  });
+});
+
+describe("images with a price of their own", () => {
+  const budgets = [{ period: "day", usd: 0.1, softRatio: 0.8, hard: true }] as const;
+  const config = { prices: [{ model: "brush", perImage: 0.04, origin: "config: brush" }] };
+  const two = { model: "brush", n: 2, prompt: "A cat." };
+  const form = ["model", "n", "prompt"].map(
+    (name) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${two[name as keyof typeof two]}\r\n`,
+  );
+  const file = '--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\nx\r\n--b--\r\n';
+
+  test.each([
+    ["generated", "/images/generations", "application/json", JSON.stringify(two)],
+    ["edited, in a form", "/images/edits", "multipart/form-data; boundary=b", form.join("") + file],
+  ])("are reserved, all that are asked for, before they are %s", async (_, path, type, body) => {
+    const goOn = Promise.withResolvers<void>();
+    const keys = keyRing();
+    const secret = bearer(keys.add("k1", { budgets }));
+    const made = json({ created: 1, data: [{ url: "a" }, { url: "b" }] }, { delay: goOn.promise });
+    await using stage = await scene({ config, admitting: { keys }, script: [made] });
+    const ask = () => stage.ask(path, { method: "POST", headers: [["Content-Type", type], secret], body });
+    const first = ask();
+    await vi.waitFor(() => expect(stage.tollgate.allowance.open).toBe(1));
+    const second = await ask();
+    goOn.resolve();
+    expect([second.status, code(second)]).toEqual([402, "budget_exceeded"]);
+    expect((await first).status).toBe(200);
+    const [, exchange] = await stage.tollgate.settled(2);
+    expect(exchange).toMatchObject({ media: { images: 2 }, cost: { nanoUsd: 80_000_000 } });
+    expect((await stage.tollgate.allowance.standing()).map(({ used }) => used)).toEqual([80_000_000]);
   });
 });
 

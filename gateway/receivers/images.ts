@@ -78,8 +78,15 @@ const receiver = (path: string, body: Receiver["body"]): Receiver => ({
   body,
   metered: true,
   readRequest(request) {
-    const media = look(objectIn(request) ?? {});
-    return { ...commonFacts(request), ...(Object.keys(media).length > 0 && { media }) };
+    const asked = objectIn(request) ?? {};
+    const media = look(asked);
+    // A form's number is text.
+    const choices = typeof asked.n === "string" ? countIn(Number(asked.n)) : undefined;
+    return {
+      ...commonFacts(request),
+      ...(choices !== undefined && choices > 1 && { choices }),
+      ...(Object.keys(media).length > 0 && { media }),
+    };
   },
   readAnswer: (head, request) => answerReader(dialect, head, request),
 });
