@@ -159,11 +159,19 @@ describe("what a caller is told", () => {
     expect(headers(reserve(own, ask(keyed("a"))).headers)).toEqual({
       "x-ratelimit-limit-requests": "10",
       "x-ratelimit-remaining-requests": "9",
-      "x-ratelimit-reset-requests": "1m0s",
+      "x-ratelimit-reset-requests": "1m1s",
       "x-ratelimit-limit-tokens": "50",
       "x-ratelimit-remaining-tokens": "40",
       "x-ratelimit-reset-tokens": "14h0m0s",
     });
+  });
+
+  test("once the time is over after which a minute's limit is free again, it is", () => {
+    const own = opened({ limits: { default: { requestsPerMinute: 1 } } });
+    const told = headers(reserve(own, ask(keyed("a"))).headers)["x-ratelimit-reset-requests"] ?? "";
+    const [, minutes, seconds] = /^(\d+)m(\d+)s$/.exec(told) ?? [];
+    now += (Number(minutes) * 60 + Number(seconds)) * 1_000;
+    expect(headers(reserve(own, ask(keyed("a"))).headers)).toMatchObject({ "x-ratelimit-remaining-requests": "0" });
   });
 
   test("a refusal says when it is worth trying again, by the second, and what is left", () => {

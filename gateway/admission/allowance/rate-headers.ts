@@ -1,12 +1,12 @@
 // The x-ratelimit-* headers as OpenAI sends them: the limit that is nearest, of requests and of tokens.
 import { periodEnd, periodStart } from "./period.ts";
 import type { Rule } from "./rule.ts";
-import { windowSeconds } from "./window.ts";
+import { leavesAfterSeconds } from "./window.ts";
 
 /**
  * Flat; nothing where no such limit applies, or nobody knows what is used (`used` is empty then). Of several limits the
  * one with the least room left speaks. `reset` is the time until all of it is free again: a minute slides, so that it is
- * one minute from the last request; days end at midnight UTC. Source: OpenAI, "Rate limits in headers".
+ * one minute from the end of the last request's second; days end at midnight UTC. Source: OpenAI, "Rate limits in headers".
  */
 export function rateHeaders(rules: readonly Rule[], used: readonly number[], wall: number): string[] {
   const headers: string[] = [];
@@ -46,7 +46,7 @@ const names = (["requests", "tokens"] as const).map((counted) => ({
 
 const untilReset = ({ period }: Rule, wall: number): number =>
   period === "minute" || period === "now"
-    ? windowSeconds
+    ? leavesAfterSeconds
     : Math.ceil((periodEnd(period, periodStart(period, wall)) - wall) / 1000);
 
 /** Whole seconds in OpenAI's words: `1s`, `6m0s`, `23h59m0s`. */

@@ -4,6 +4,8 @@
 export const windowSeconds = 60;
 /** The second that runs now, and sixty whole ones before it: nothing leaves before it is a full minute old. */
 const slots = windowSeconds + 1;
+/** Whole seconds after which what is counted now has left for sure. */
+export const leavesAfterSeconds = slots;
 
 /**
  * In no sixty seconds is more admitted than the limit. A token bucket would admit up to twice that (a full bucket, and
