@@ -1,13 +1,17 @@
 // The head of an answer on its way to the client: what crosses of the backend's, what is ours, how the body is framed.
 import type { ServerResponse } from "node:http";
+import type { ExchangeDraft } from "../instrumentation/index.ts";
 import { headersToClient, withoutRateLimits } from "./headers.ts";
+import { signature } from "./outgoing.ts";
 import { writeQuickly } from "./quick-head.ts";
 import type { ReceivedHead } from "./received-head.ts";
 
 export interface AnswerHeadOptions {
   readonly res: ServerResponse;
   readonly received: ReceivedHead;
-  /** Our headers: flat lists, one behind the other. */
+  /** Tells of itself in our headers, as it stands when the head is sent. */
+  readonly draft: ExchangeDraft;
+  /** Our other headers: flat lists, one behind the other. */
   readonly own: readonly (readonly string[])[];
   /** The body may go out otherwise than it came. */
   readonly rewritten: boolean;
@@ -30,6 +34,7 @@ const withoutOfTheBytes = (flat: readonly string[]): string[] =>
 
 export class AnswerHead {
   readonly #res: ServerResponse;
+  readonly #draft: ExchangeDraft;
   readonly #status: number;
   readonly #statusText: string;
   /** Flat lists, one behind the other. */
@@ -40,10 +45,11 @@ export class AnswerHead {
   readonly length: string | undefined;
   sent = false;
 
-  constructor({ res, received, own, rewritten, tellsLimits }: AnswerHeadOptions) {
+  constructor({ res, received, draft, own, rewritten, tellsLimits }: AnswerHeadOptions) {
     const { status, statusText, contentLength, trailer } = received;
     const crossing = tellsLimits ? withoutRateLimits(received.crossing) : received.crossing;
     this.#res = res;
+    this.#draft = draft;
     this.#status = status;
     this.#statusText = statusText;
     const { req } = res;
@@ -69,6 +75,7 @@ export class AnswerHead {
     const status = this.#status;
     const statusText = this.#statusText;
     const fields = this.#fields;
+    fields.push(signature(this.#draft));
     const isWhole = length !== undefined && !this.#isBodiless;
     if (!isWhole || !writeQuickly(this.#res, { status, statusText, fields, length })) {
       const flat = fields.flat();

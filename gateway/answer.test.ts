@@ -31,13 +31,15 @@ function answering(more: Partial<AnswerOptions> = {}, reason = "OK") {
   const res = new ServerResponse(req);
   const flow: string[] = [];
   const broken: unknown[] = [];
+  const exchange = draft();
   const answer = new Answer({
     res,
-    draft: draft(),
+    draft: exchange,
     now: () => 1,
     head: new AnswerHead({
       res,
       received: receivedHead({ status: 200, reason, fields: [] }),
+      draft: exchange,
       own: [],
       rewritten: true,
       tellsLimits: false,

@@ -217,6 +217,8 @@ export class Answer implements Turn {
       return;
     }
     this.#withheld = undefined;
+    // The head tells of the time for which it was kept back, too.
+    draft.enter("stream", now());
     return withheld.take();
   }
 

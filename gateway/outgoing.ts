@@ -94,12 +94,13 @@ function timing(draft: ExchangeDraft): string {
 const short = Array.from({ length: 1_000 }, (_, tenth) => (tenth / 10).toFixed(1));
 const tenths = (millis: number): string => short[Math.round(millis * 10)] ?? millis.toFixed(1);
 
-/** What is over when an answer's head goes out. */
+/** What is over when an answer's head goes out: of streams those that failed, and what was kept back. */
 const phasesShown = [
   ["receive", "receive"],
   ["queue", "queue"],
   ["backoff", "backoff"],
   ["connect", "connect"],
   ["firstByte", "first_byte"],
+  ["stream", "stream"],
   ["overhead", "overhead"],
 ] as const;

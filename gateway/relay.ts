@@ -8,7 +8,7 @@ import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts
 import type { Upstream } from "./fleet.ts";
 import type { Sent } from "./intake.ts";
 import { letGo } from "./letting-go.ts";
-import { openAttempt, outgoing, signature } from "./outgoing.ts";
+import { openAttempt, outgoing } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
 import type { Receiver } from "./receivers/receiver.ts";
@@ -141,7 +141,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
     passage.tap = isRead(passage.receiver) ? this.#watch(received, streamed) : undefined;
     const filter = withUsage && streamed && status < 300 && isReadable(contentEncoding) ? usageFilter() : undefined;
     const { res, draft, limitHeaders, witness } = passage;
-    const own = [signature(draft), limitHeaders, corsHeaders];
+    const own = [limitHeaders, corsHeaders];
     if (witness) own.push(witness.begins(received, filter !== undefined));
     this.answer = new Answer({
       res,
@@ -150,6 +150,7 @@ export class Relay implements AnswerSink, AnswerEvents, Running {
       head: new AnswerHead({
         res,
         received,
+        draft,
         own,
         rewritten: filter !== undefined,
         tellsLimits: limitHeaders.length > 0,

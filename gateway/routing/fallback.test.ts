@@ -30,6 +30,20 @@ async function upTo(connection: RawConnection, text: string): Promise<void> {
 }
 
 describe("the head of a stream", () => {
+  test.each([
+    ["its first content came late", [eventStream([events[0] ?? "", 60, ...events.slice(1)])]],
+    ["another had failed before", [eventStream([events[0] ?? "", 60], { end: "reset" })]],
+  ])("says where the time went until it was sent, where %s", async (_, script) => {
+    await using stage = await two({ script });
+    const got = await stage.post("/chat/completions", streamed);
+    const { firstTokenSeconds = 0 } = await stage.exchangeOf(got);
+    const parts = (got.header("server-timing") ?? "").split(", ").map((part) => part.split(";dur="));
+    expect(Object.fromEntries(parts)).toHaveProperty("stream");
+    const told = parts.reduce((sum, [, millis]) => sum + Number(millis), 0);
+    expect(told).toBeGreaterThan(55);
+    expect(Math.abs(told - firstTokenSeconds * 1_000)).toBeLessThan(5);
+  });
+
   test("is withheld while there is a fallback, and goes out with the first content, at once", async () => {
     const speak = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
