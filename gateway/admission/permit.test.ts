@@ -58,6 +58,8 @@ describe("endpoints", () => {
     ["vector_stores", "POST", "/v1/vector_stores/vs/search"],
     ["realtime", "POST", "/v1/realtime/client_secrets"],
     ["realtime", "POST", "/v1/realtime/calls"],
+    // As calls were begun at first.
+    ["realtime", "POST", "/v1/realtime"],
     ["other", "POST", "/v1/threads"],
     ["other", "GET", "/v1/organization/admin_api_keys"],
   ])("the grant %s, and no other, opens %s %s", (grant, method, path) => {

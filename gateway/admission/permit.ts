@@ -32,8 +32,9 @@ const grants: Readonly<Partial<Record<Receiver["operation"], Grant>>> = {
 
 /** The grant that a request needs; `undefined` for inference and the list of models. */
 export function grantFor({ operation, path }: Receiver, method: string): Grant | undefined {
-  // A session is inference. A secret for one lets its holder speak with the provider past this gateway.
-  if (path === "/v1/realtime" || path === "/v1/responses/input_tokens") return undefined;
+  if (path === "/v1/responses/input_tokens") return undefined;
+  // A session is inference. A secret for one, or a call, lets its holder speak with the provider past this gateway.
+  if (path === "/v1/realtime" && method === "GET") return undefined;
   if (path.startsWith("/v1/chat/completions")) {
     // The head of its list falls to the endpoint that completes.
     return operation === "other" || method !== "POST" ? "stored_responses" : undefined;
