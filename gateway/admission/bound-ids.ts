@@ -22,7 +22,8 @@ export interface BoundIds {
 }
 
 /**
- * How the ids of responses and their items begin. Providers keep these for 30 days, so that older ones are of no use.
+ * How the ids of responses, their items and their containers begin. Providers keep these for 30 days at most, so that
+ * older ones are of no use.
  */
 export const fadingPrefixes: readonly string[] = [
   "resp_",
@@ -33,6 +34,7 @@ export const fadingPrefixes: readonly string[] = [
   "ws_",
   "fs_",
   "ci_",
+  "cntr_",
   "cu_",
   "ig_",
   "mcp_",

@@ -110,9 +110,11 @@ class MadeItems implements Witness {
     }
   }
 
+  /** The container that the backend made for it, too. */
   #found(item: unknown): void {
-    if (typeof item !== "object" || item === null || !("id" in item)) return;
-    if (typeof item.id === "string" && item.id !== "") this.#options.found(item.id, false);
+    const { id, container_id: container, environment } = recordIn(item);
+    for (const one of [id, container, recordIn(environment).container_id])
+      if (typeof one === "string" && one !== "") this.#options.found(one, false);
   }
 
   #giveUp(): void {
@@ -126,9 +128,11 @@ class MadeItems implements Witness {
 /** Nothing where it is no JSON object, or cut. */
 function parsed(text: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+    return recordIn(JSON.parse(text));
   } catch {
     return {};
   }
 }
+
+const recordIn = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};

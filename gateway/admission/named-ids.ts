@@ -49,16 +49,26 @@ const members: ReadonlySet<string> = new Set([
   "thread_id",
   "assistant_id",
 ]);
+/** Members that hold an id of what a caller may have made, or of what the backend has made by itself, or offers to all. */
+const offered: ReadonlySet<string> = new Set(["container_id", "skill_id"]);
 /** Members that hold an id, a group with an `id`, or something else altogether. */
 const perhaps: ReadonlyMap<string, string> = new Map([
   ["conversation", "conv_"],
   ["container", "cntr_"],
+  ["video", "video_"],
 ]);
 
 /** One of these stands in every text that names an id; escaped letters could spell any. */
-const needles = ["file_id", "vector_store_id", "previous_response_id", '"conversation"', '"container"', "\\u00"].map(
-  (word) => Buffer.from(word),
-);
+const needles = [
+  "file_id",
+  "vector_store_id",
+  "previous_response_id",
+  "container_id",
+  "skill_id",
+  '"conversation"',
+  '"container"',
+  "\\u00",
+].map((word) => Buffer.from(word));
 /** Stands in every text that holds one of those; one look for all, as most texts hold none. */
 const trace = /_id|"conv|"conta|\\u00/;
 /** Stands in every text that names an item of a response besides. */
@@ -87,36 +97,50 @@ export function idsInBody(json: Buffer, { thorough, withItems }: BodyReading): r
   const mayName = thorough || (trace.test(json.toString("latin1")) && needles.some((needle) => json.includes(needle)));
   if (!mayName && !(withItems && json.includes(itemNeedle))) return nothing;
   const body: unknown = JSON.parse(json.toString("utf8"));
-  const named: NamedId[] = keptIn(body).map((id) => ({ id, manner: "kept" }));
+  const named = membersIn(body);
   if (withItems) named.push(...itemsIn(body));
   return named;
 }
 
-function keptIn(body: unknown): readonly string[] {
-  const found: string[] = [];
+interface Part {
+  readonly value: unknown;
+  /** A backend has said it: what it names is told of, and not asked for. */
+  readonly isSaid: boolean;
+}
+
+function membersIn(body: unknown): NamedId[] {
+  const found: NamedId[] = [];
   // No recursion: a text may be nested deeper than a stack is.
-  const open: unknown[] = [body];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+  const open: Part[] = [{ value: body, isSaid: false }];
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    const { value } = part;
     if (typeof value !== "object" || value === null) continue;
     if (Array.isArray(value)) {
-      for (const entry of value) if (typeof entry === "object") open.push(entry);
+      for (const entry of value) if (typeof entry === "object") open.push({ value: entry, isSaid: part.isSaid });
       continue;
     }
+    const { type, id } = recordIn(value);
+    const isSaid = part.isSaid || (typeof type === "string" && type.endsWith("_call"));
+    const manner = isSaid ? "brought" : "kept";
+    // The source of an evaluation.
+    if (type === "file_id") add(found, id, manner);
     for (const [name, held] of Object.entries(value)) {
       // What stands in there is the client's own affair.
       if (name === "metadata") continue;
-      if (members.has(name)) add(found, held, "");
+      if (members.has(name)) add(found, held, manner);
+      if (offered.has(name)) add(found, held, isSaid ? manner : "word");
       const prefix = perhaps.get(name);
-      if (prefix !== undefined) add(found, typeof held === "object" && held && "id" in held ? held.id : held, prefix);
-      if (typeof held === "object") open.push(held);
+      if (prefix !== undefined)
+        add(found, typeof held === "object" && held && "id" in held ? held.id : held, manner, prefix);
+      if (typeof held === "object") open.push({ value: held, isSaid: isSaid || name === "annotations" });
     }
   }
   return found;
 }
 
-function add(found: string[], held: unknown, prefix: string): void {
-  for (const one of Array.isArray(held) ? held : [held]) {
-    if (typeof one === "string" && one.startsWith(prefix)) found.push(one);
+function add(found: NamedId[], held: unknown, manner: NamedId["manner"], prefix = ""): void {
+  for (const id of Array.isArray(held) ? held : [held]) {
+    if (typeof id === "string" && id.startsWith(prefix)) found.push({ id, manner });
   }
 }
 
