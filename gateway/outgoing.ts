@@ -34,7 +34,7 @@ interface Wishes {
 
 /** Body and headers for the backend: the client's, less what may not cross, with what the gateway sets. */
 export function outgoing(
-  { passage, taken, options, identity, setting }: Sending,
+  { passage, taken, options, setting }: Sending,
   upstream: Upstream,
   open: OpenAttempt,
   { rewritten, read }: Wishes,
@@ -42,9 +42,8 @@ export function outgoing(
   const { req, draft } = passage;
   const { backend } = upstream;
   const crossing = headersToBackend(req, read ? upstream.crossingMetered : upstream.crossing);
-  // A backend may get what the client has of its own, but never what it has from us.
-  const isTheirs = upstream.ownKey || identity.auth === "passthrough";
-  const headers = isTheirs ? crossing : withoutOurs(crossing, setting.admission.withTokens);
+  // A backend may get what the client has of its own, but never what it has from us, however that is written.
+  const headers = upstream.ownKey ? crossing : withoutOurs(crossing, setting.admission.withTokens);
   // A body that was rewritten is sent plain, whatever it came as.
   const plain =
     rewritten && taken.body !== taken.json

@@ -121,6 +121,22 @@ describe("a credential of ours", () => {
     expect(received?.header("authorization")).toBe("Bearer sk-mine");
   });
 
+  test.each<readonly [string, string]>([
+    ["X-Api-Key", "Bearer tg-k1"],
+    ["Authorization", "Bearer\ttg-k1"],
+    ["Authorization", "Basic tg-k1"],
+    ["api-key", '"tg-k1"'],
+  ])("nor does it where it is oddly written, as %s: %s", async (name, value) => {
+    const config = { allowClientKeys: true };
+    const { stage, keys } = await guarded({ ...passing, config, script: [completion, completion] });
+    await using _ = stage;
+    const key = keys.add("k1");
+    for (const others of [[], [["Authorization", `Bearer ${key}`]]] as const)
+      await stage.post("/chat/completions", chatRequest(model), [[name, value], ...others]);
+    expect(stage.backend.received).toHaveLength(2);
+    expect(JSON.stringify(stage.backend.received.map(({ fields }) => fields))).not.toContain("tg-");
+  });
+
   test("nor does a token", async () => {
     await using stage = await scene({ ...passing, config: { jwt: bySecret }, script: [completion] });
     const token = await secretToken(secret);

@@ -45,9 +45,9 @@ function wordIn(name: string, value: string): string | undefined {
     case 13:
       return name.toLowerCase() === "authorization" ? withoutScheme(value) : undefined;
     case 9:
-      return name.toLowerCase() === "x-api-key" ? value.trim() : undefined;
+      return name.toLowerCase() === "x-api-key" ? withoutScheme(value) : undefined;
     case 7:
-      return name.toLowerCase() === "api-key" ? value.trim() : undefined;
+      return name.toLowerCase() === "api-key" ? withoutScheme(value) : undefined;
     case 22:
       return name.toLowerCase() === "sec-websocket-protocol" ? amongSubprotocols(value) : undefined;
     default:
@@ -55,9 +55,10 @@ function wordIn(name: string, value: string): string | undefined {
   }
 }
 
-/** The credential of a Bearer scheme (RFC 6750, §2.1); that of another scheme with its name. */
+/** The credential of a Bearer scheme (RFC 6750, §2.1), which some write everywhere; that of another scheme with its name. */
 function withoutScheme(value: string): string {
-  const isBearer = value.length > 6 && value[6] === " " && value.slice(0, 6).toLowerCase() === "bearer";
+  const isSpaced = value.length > 6 && (value[6] === " " || value[6] === "\t");
+  const isBearer = isSpaced && value.slice(0, 6).toLowerCase() === "bearer";
   return isBearer ? value.slice(7).trim() : value.trim();
 }
 
@@ -85,5 +86,8 @@ export function withoutOurs(flat: readonly string[], withTokens: boolean): strin
 export const isOurSubprotocol = (name: string, withTokens: boolean): boolean =>
   name.startsWith(asSubprotocol) && isOurs(name.slice(asSubprotocol.length), withTokens);
 
+/** A secret of ours in quotes, or under a scheme that nobody takes. */
+const odd = /[^0-9A-Za-z_-]tg-/;
+
 const isOurs = (word: string, withTokens: boolean): boolean =>
-  word.startsWith(ourPrefix) || (withTokens && looksLikeToken(word));
+  word.startsWith(ourPrefix) || odd.test(word) || (withTokens && looksLikeToken(word));

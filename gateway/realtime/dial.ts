@@ -66,7 +66,7 @@ export function dial({ req, place, target, draft, options, identity, withTokens,
     let timer: NodeJS.Timeout | undefined;
     let answer: IncomingMessage | undefined;
     const setHeaders = (request: ClientRequest) => {
-      const list = headersFor({ req, upstream, draft, options, identity, withTokens, open });
+      const list = headersFor({ req, upstream, draft, options, withTokens, open });
       for (let i = 0; i + 1 < list.length; i += 2) request.appendHeader(list[i] ?? "", list[i + 1] ?? "");
       // Not through ws, which takes it ill when a backend that knows no subprotocols chooses none.
       if (offered.length > 0) request.setHeader("sec-websocket-protocol", offered.join(", "));
@@ -143,7 +143,7 @@ export function dial({ req, place, target, draft, options, identity, withTokens,
   });
 }
 
-interface Own extends Pick<Dial, "req" | "draft" | "options" | "identity" | "withTokens"> {
+interface Own extends Pick<Dial, "req" | "draft" | "options" | "withTokens"> {
   readonly upstream: Upstream;
   readonly open: OpenAttempt;
 }
@@ -156,9 +156,9 @@ function queryFor(query: string, model: string | undefined): string {
 }
 
 /** The client's headers that may cross, and ours. Those of the handshake itself are each connection's own. */
-function headersFor({ req, upstream, draft, options, identity, withTokens, open }: Own): readonly string[] {
+function headersFor({ req, upstream, draft, options, withTokens, open }: Own): readonly string[] {
   const theirs = headersToBackend(req, upstream.crossing);
-  const crossing = (identity.auth === "passthrough" ? theirs : withoutOurs(theirs, withTokens)).filter(
+  const crossing = withoutOurs(theirs, withTokens).filter(
     (_, i, list) => !/^sec-websocket-/i.test(list[i - (i % 2)] ?? ""),
   );
   crossing.push("x-request-id", draft.opening.id);
