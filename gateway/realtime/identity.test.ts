@@ -75,6 +75,30 @@ describe("a session", () => {
     expect(stage.asked).toHaveLength(0);
   });
 
+  test.each(["model=dear", "m%6fdel=dear", "call_id=rtc_1&call_id=rtc_2"])(
+    "that names two things where the backend may take either is refused: %s",
+    async (more) => {
+      const { stage, keys } = await guarded();
+      await using _ = stage;
+      const authorization = ["Authorization", `Bearer ${keys.add("k1", { models: [model] })}`] as const;
+      const got = await stage.knock(`?model=${model}&${more}`, [...handshake, authorization]);
+      expect([got.status, got.json()]).toMatchObject([400, { error: { code: "invalid_query" } }]);
+      expect(stage.asked).toHaveLength(0);
+    },
+  );
+
+  test("brings no key of ours along that is oddly written, where the client's own crosses", async () => {
+    const config = { allowClientKeys: true };
+    const { stage, keys } = await guarded({ config, keyless: true, backend: { passClientKey: true } });
+    await using _ = stage;
+    const odd = `Basic ${keys.add("k1")}`;
+    const client = await stage.connect(undefined, { headers: { authorization: "Bearer sk-mine", "x-api-key": odd } });
+    client.socket.close();
+    await client.closed;
+    expect(stage.asked[0]?.headers.authorization).toBe("Bearer sk-mine");
+    expect(JSON.stringify(stage.asked[0]?.rawHeaders)).not.toContain("tg-");
+  });
+
   test("of a client's own key is known as that, where the key goes to the backend", async () => {
     await using stage = await realtimeScene({ keyless: true, backend: { passClientKey: true } });
     const client = await stage.connect(undefined, { headers: { authorization: "Bearer sk-mine" } });

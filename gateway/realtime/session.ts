@@ -59,10 +59,10 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
     nameCaller(draft, identity);
     leaving.signal.throwIfAborted();
     const query = new URLSearchParams(place.query);
-    const model = query.get("model") || undefined;
+    const model = loneIn(query, "model");
     draft.requestedModel = model;
     draft.enter("overhead", now());
-    const call = query.get("call_id") || undefined;
+    const call = loneIn(query, "call_id");
     const permitted = admission.permit(identity, { receiver, method: "GET", path: place.path, model, call });
     const holder = permitted instanceof Promise ? await permitted : permitted;
     leaving.signal.throwIfAborted();
@@ -132,6 +132,13 @@ export function session(options: ForwardOptions, req: IncomingMessage, socket: D
   };
 
   return { over: run(), stop: () => stop(new GatewayError("shutting_down")) };
+}
+
+/** A parameter that is judged: of two, nobody knows which one the backend takes. Throws `invalid_query`. */
+function loneIn(query: URLSearchParams, name: string): string | undefined {
+  const [value, ...others] = query.getAll(name);
+  if (others.length > 0) throw new GatewayError("invalid_query", `The query names '${name}' more than once.`, name);
+  return value || undefined;
 }
 
 /** What the backend said with its 101 and may cross; the handshake's own headers are each connection's own. */
