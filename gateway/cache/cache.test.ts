@@ -3,6 +3,7 @@ import zlib from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { answer, errorAnswer, eventStream, json } from "../testing/answers.ts";
 import { cachedRoute, cacheScene, cacheSettings } from "../testing/cache-scene.ts";
+import { fakeBackend } from "../testing/fake-backend.ts";
 import { backendAt, testConfig } from "../testing/harness.ts";
 import { keyRing } from "../testing/key-ring.ts";
 import { metricSamples, sumsBy } from "../testing/metrics-text.ts";
@@ -358,6 +359,42 @@ test("a reload keeps what is kept; another system prompt, or no cache any more, 
   expect((await ask(stage)).exchange.cache).toBe("bypass");
   gateway.reload(base);
   expect((await ask(stage)).cache).toBe("miss");
+});
+
+test.each<[string, object]>([
+  ["leads to another model", { targets: [{ backend: "fake", model: "other", weight: 1, timeouts: {} }] }],
+  ["leads to another backend", { targets: [{ backend: "second", weight: 1, timeouts: {} }] }],
+])("a route that %s after a reload does not meet what the one before was answered", async (_, change) => {
+  const other = await fakeBackend();
+  await using _stop = { [Symbol.asyncDispose]: () => other.close() };
+  other.next(said("new"));
+  await using stage = await cacheScene({ script: [said("old"), said("new")] });
+  await ask(stage);
+  const backends = [backendAt(stage.backend.origin), backendAt(other.origin, { name: "second" })];
+  const config = testConfig({ backends, cache: cacheSettings, routes: [cachedRoute()] });
+  stage.tollgate.gateway.reload(config);
+  expect((await ask(stage)).cache).toBe("hit");
+  stage.tollgate.gateway.reload({ ...config, routes: [{ ...cachedRoute(), ...change }] });
+  const changed = await ask(stage);
+  expect([changed.cache, changed.got.text.includes("new")]).toEqual(["miss", true]);
+});
+
+test("an answer that came compressed, as its client can read it, is for none that cannot", async () => {
+  const judged = { id: "modr_1", model, results: [] };
+  const packed = answer({
+    headers: [
+      ["Content-Type", "application/json"],
+      ["Content-Encoding", "gzip"],
+    ],
+    body: zlib.gzipSync(JSON.stringify(judged)),
+  });
+  await using stage = await cacheScene({ script: [packed, json(judged)] });
+  const asking = (...headers: (readonly [string, string])[]) =>
+    ask(stage, { model, input: "x" }, headers, "/moderations");
+  expect((await asking(["Accept-Encoding", "gzip"])).cache).toBe("miss");
+  const plain = await asking();
+  expect([plain.cache, plain.got.json()]).toEqual(["miss", judged]);
+  expect((await asking(["Accept-Encoding", "gzip"])).cache).toBe("hit");
 });
 
 test("a store that cannot be opened leaves the cache as it was", () => {

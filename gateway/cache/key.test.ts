@@ -24,6 +24,7 @@ const key = (body: string, more: Partial<KeyParts> = {}) =>
     headers: {},
     members: membersOf(Buffer.from(body)) ?? new Map(),
     repeatsCaller: false,
+    isEncoded: false,
     ...more,
   });
 

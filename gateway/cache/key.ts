@@ -33,6 +33,8 @@ export interface KeyParts {
   readonly members: Members;
   /** The answer repeats what the request says of its caller, as responses do. */
   readonly repeatsCaller: boolean;
+  /** What the client says of encodings crosses, so that others may not be able to read the answer. */
+  readonly isEncoded: boolean;
 }
 
 /**
@@ -42,15 +44,16 @@ export interface KeyParts {
  * | --- | --- |
  * | the tenant: key, else user, else nobody; nothing with `acrossKeys` | answers never cross from one caller to another |
  * | the client's own credential, where a target of the route gets it; also with `acrossKeys` | another account, another answer |
- * | route and system prompts, the route's and the key's | an alias or prompt that changes is another question |
- * | path, query, `openai-beta` | the operation, and the form that the answer takes |
+ * | route, its targets' addresses and models, system prompts, the route's and the key's | an alias or prompt that changes is another question |
+ * | path, query, `openai-beta`; `accept-encoding` where that crosses | the operation, and the form that the answer takes |
  * | each member of the body by name, in order of names | the question itself: `model` as asked for, `stream` and `stream_options` too |
  *
  * Left out are members that name the caller, unless the answer repeats them. White space outside strings does not
  * count; all else does to the letter (`1` and `1.0` differ, and so do the digits of large numbers): a false miss costs a
  * request, a false hit would be a wrong answer.
  */
-export function keyOf({ identity, acrossKeys, route, path, query, headers, members, repeatsCaller }: KeyParts): string {
+export function keyOf(parts: KeyParts): string {
+  const { identity, acrossKeys, route, path, query, headers, members, repeatsCaller, isEncoded } = parts;
   const digest = createHash("sha256");
   add(digest, version);
   add(digest, acrossKeys ? "" : tenantOf(identity));
@@ -58,6 +61,11 @@ export function keyOf({ identity, acrossKeys, route, path, query, headers, membe
     for (const name of credentials) add(digest, String(headers[name] ?? ""));
   }
   add(digest, route.name);
+  add(digest, String(route.targets.length));
+  for (const { upstream, model } of route.targets) {
+    add(digest, upstream.backend.baseUrl);
+    add(digest, model ?? "");
+  }
   const prompts = promptsOf(route, identity);
   add(digest, String(prompts.length));
   for (const { mode, text } of prompts) {
@@ -67,6 +75,7 @@ export function keyOf({ identity, acrossKeys, route, path, query, headers, membe
   add(digest, path);
   add(digest, query);
   add(digest, String(headers["openai-beta"] ?? ""));
+  if (isEncoded) add(digest, String(headers["accept-encoding"] ?? ""));
   for (const name of [...members.keys()].sort()) {
     if (!repeatsCaller && ofTheCaller.has(name)) continue;
     add(digest, name);

@@ -56,7 +56,8 @@ function keyFor(sending: Sending, family: NonNullable<ReturnType<typeof familyOf
   const { headers } = passage.req;
   const { acrossKeys } = settings;
   const repeatsCaller = family === "response";
-  return keyOf({ identity, acrossKeys, route, path, query, headers, members, repeatsCaller });
+  const isEncoded = !passage.receiver.metered;
+  return keyOf({ identity, acrossKeys, route, path, query, headers, members, repeatsCaller, isEncoded });
 }
 
 /** Asks, unless another that asks the same can be waited for. */
