@@ -186,6 +186,25 @@ describe("models", () => {
     expect((list.json() as { data: { id: string }[] }).data.map(({ id }) => id)).toEqual(["gpt-4o", "gpt-4o-mini"]);
   });
 
+  test.each([
+    '{"model":"gpt-4o","Model":"llama","messages":[]}',
+    '{"model":"llama","messages":[],"model":"gpt-4o"}',
+    '{"\\u004dODEL":"llama","model":"gpt-4o","messages":[]}',
+  ])("of which a body names two are refused to a key of certain models: %s", async (body) => {
+    const { stage, keys } = await guarded({ script: [completion, completion] });
+    await using _ = stage;
+    const key = bearer(keys.add("few", { models: ["gpt-*"] }));
+    const refused = await stage.post("/chat/completions", body, [key]);
+    expect([refused.status, code(refused)]).toEqual([400, "invalid_value"]);
+    expect(stage.backend.received).toHaveLength(0);
+    const deep = {
+      ...chatRequest(model),
+      tools: [{ type: "function", function: { name: "f", parameters: { model } } }],
+    };
+    expect((await stage.post("/chat/completions", deep, [key])).status).toBe(200);
+    expect((await stage.post("/chat/completions", body, [bearer(keys.add("all"))])).status).toBe(200);
+  });
+
   test("that an upload names too late, or nowhere, are refused to a key of certain models", async () => {
     const { stage, keys } = await guarded();
     await using _ = stage;

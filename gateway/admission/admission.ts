@@ -1,6 +1,7 @@
 // Admission as forwarding sees it: who sends, what they may use, and which backend holds what they name.
 import type { IncomingMessage } from "node:http";
 import type { Config } from "../config/config.ts";
+import { GatewayError } from "../errors.ts";
 import type { Fleet, Upstream } from "../fleet.ts";
 import type { Receiver } from "../receivers/receiver.ts";
 import { type Witness, Witnesses } from "../witness.ts";
@@ -13,6 +14,7 @@ import { madeIds } from "./made-ids.ts";
 import { madeItems } from "./made-items.ts";
 import { type Listed, ownAmong } from "./own-among.ts";
 import { grantFor, permit } from "./permit.ts";
+import { namesTwoModels } from "./two-models.ts";
 
 export interface Admission {
   /** Callers are asked who they are: they have keys, or tokens. Where not, everything is permitted to all. */
@@ -97,8 +99,11 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
     permit(identity, asked) {
       if (!asks()) return undefined;
       permission.check(identity, asked);
-      if (identity.key?.models !== undefined)
+      if (identity.key?.models !== undefined) {
+        if (asked.json !== undefined && namesTwoModels(asked.json))
+          throw new GatewayError("invalid_member", "The body names its model more than once.", "model");
         for (const model of otherModels(asked)) permission.checkModel(identity, model);
+      }
       return isStranger(identity) ? undefined : holderOf(asked, tenantOf(identity), ids);
     },
     listsKept: (identity, receiver, method) => asks() && !isStranger(identity) && isList(receiver, method),
