@@ -617,6 +617,22 @@ describe("what a key has made", () => {
     expect([(await content(two)).status, (await content(one)).text]).toEqual([404, "lines"]);
   });
 
+  test("includes what comes of it: a tuned model", async () => {
+    const job = (more: object) => json({ id: "ftjob-1", object: "fine_tuning.job", ...more });
+    const tuned = "ft:gpt-4o-mini:org::1";
+    const { stage, keys } = await guarded({
+      script: [file("file-in"), job({}), job({ fine_tuned_model: tuned }), json({ id: tuned, deleted: true })],
+    });
+    await using _ = stage;
+    const grants = { grants: ["files", "fine_tuning"] } as const;
+    const [one, two] = [bearer(keys.add("one", grants)), bearer(keys.add("two", grants))];
+    await stage.post("/files", { purpose: "fine-tune" }, [one]);
+    await stage.post("/fine_tuning/jobs", { model, training_file: "file-in" }, [one]);
+    await stage.ask("/fine_tuning/jobs/ftjob-1", { method: "GET", headers: [one] });
+    const remove = (key: typeof one) => stage.ask(`/models/${tuned}`, { method: "DELETE", headers: [key] });
+    expect([(await remove(two)).status, (await remove(one)).status]).toEqual([404, 200]);
+  });
+
   test("is nothing where the backend has refused to make it, whatever its answer holds", async () => {
     const { stage, keys } = await guarded({ script: [json({ id: "file-a" }, { status: 409, reason: "Conflict" })] });
     await using _ = stage;

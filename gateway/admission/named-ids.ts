@@ -14,9 +14,9 @@ const list: PathIds = { kind: "list" };
 
 /** The ids in a path (without query) that this receiver takes. Only for endpoints that need a grant. */
 export function idsInPath({ operation, path: template }: Receiver, method: string, path: string): PathIds {
-  // A model's name is no such id.
-  if (operation === "models") return none;
   const words = wordsOf(path);
+  // A model's name is mostly no such id, but that of one that was tuned is, and those alone can be deleted.
+  if (operation === "models") return { kind: "unknown", words: [words.slice(2).join("/")] };
   if (template === "/v1/*") return { kind: "unknown", words: words.slice(1) };
   const places = template.slice(1).split("/");
   const ids = places.flatMap((place, at) => (place.startsWith("{") || place === "*" ? [words[at] ?? ""] : []));
