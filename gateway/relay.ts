@@ -6,31 +6,18 @@ import { AnswerHead } from "./answer-head.ts";
 import { type AnswerSink, Attempt, type Ending, type Flow } from "./attempt.ts";
 import { type FailureKind, failures, GatewayError, outcomeOf } from "./errors.ts";
 import type { Upstream } from "./fleet.ts";
-import type { Sent } from "./intake.ts";
 import { letGo } from "./letting-go.ts";
 import { openAttempt, outgoing } from "./outgoing.ts";
 import type { Running } from "./passage.ts";
 import type { ReceivedHead } from "./received-head.ts";
 import type { Receiver } from "./receivers/receiver.ts";
-import { mayRepeat, type Repeatable } from "./routing/repeat.ts";
-import type { Target } from "./routing/route.ts";
+import { mayRepeat } from "./routing/repeat.ts";
 import type { Sending } from "./sending.ts";
 import { decoder, isReadable, SpentTap, type Tap, tap } from "./tap.ts";
+import type { Try } from "./try.ts";
 import { usageFilter } from "./usage-filter.ts";
 import { failureOfStatus, outcomeOfStatus, reviewed } from "./verdict.ts";
 import { leavesBehind, mayFail } from "./withholding.ts";
-
-export interface Try {
-  readonly target: Target;
-  /** What goes in place of the client's body; `undefined`: the client's own, or an answer is on its way. */
-  rewritten: Sent | undefined;
-  /** Usage is asked for where the client did not, and kept from the client. */
-  readonly withUsage: boolean;
-  /** On a new connection. */
-  readonly fresh: boolean;
-  /** When it fails, something else is tried: so that a failure is kept from the client, and an answer until it is one. */
-  readonly spare: Repeatable;
-}
 
 /** A backend that has said all has so long to end its answer, for a client that did not wait for that. */
 const endSeconds = 1;
