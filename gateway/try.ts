@@ -1,4 +1,6 @@
-// One try at one target: what goes there, and what else is left if it fails.
+// One try at one target: what goes there, and what came of it where it gave no answer.
+import type { HeldAnswer } from "./attempt.ts";
+import type { FailureKind, GatewayError } from "./errors.ts";
 import type { Sent } from "./intake.ts";
 import type { Repeatable } from "./routing/repeat.ts";
 import type { Target } from "./routing/route.ts";
@@ -13,4 +15,14 @@ export interface Try {
   readonly fresh: boolean;
   /** When it fails, something else is tried: so that a failure is kept from the client, and an answer until it is one. */
   readonly spare: Repeatable;
+}
+
+/** Why a target gave no answer. */
+export interface Setback {
+  readonly failure: FailureKind;
+  readonly error: GatewayError;
+  /** What it answered all the same, where that may go to the client. */
+  readonly held?: HeldAnswer;
+  /** It may have acted on the request. */
+  readonly sent: boolean;
 }

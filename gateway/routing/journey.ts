@@ -1,6 +1,6 @@
 // One request's way over its route: target after target, round after round, until an answer goes out or none can be had.
 import type { Ending, HeldAnswer } from "../attempt.ts";
-import { type FailureKind, GatewayError, outcomeOf } from "../errors.ts";
+import { GatewayError, outcomeOf } from "../errors.ts";
 import type { Sent } from "../intake.ts";
 import { ownHeaders } from "../outgoing.ts";
 import type { RequestFacts } from "../receivers/receiver.ts";
@@ -8,7 +8,7 @@ import { type Relay, tryOnce } from "../relay.ts";
 import { reply } from "../reply.ts";
 import { rewritten } from "../rewrite/body.ts";
 import { Failed, type Sending } from "../sending.ts";
-import type { Try } from "../try.ts";
+import type { Setback, Try } from "../try.ts";
 import { failureOfStatus } from "../verdict.ts";
 import { askedWait, wait } from "./backoff.ts";
 import { errorText, rejectsStreamOptions } from "./held.ts";
@@ -16,16 +16,6 @@ import { Itinerary } from "./itinerary.ts";
 import { mayRepeat, needsAnother, type Repeatable, repeatable } from "./repeat.ts";
 import { promptsOf, type Route, type Target } from "./route.ts";
 import { Turn } from "./turn.ts";
-
-/** Why a target gave no answer. */
-interface Setback {
-  readonly failure: FailureKind;
-  readonly error: GatewayError;
-  /** What it answered all the same, where that may go to the client. */
-  readonly held?: HeldAnswer;
-  /** It may have acted on the request. */
-  readonly sent: boolean;
-}
 
 /** Resolves when an answer has gone out, or the client is gone. Rejects with a GatewayError for an answer of our own. */
 export const journey = (sending: Sending, route: Route, facts: RequestFacts): Promise<void> =>
