@@ -407,6 +407,10 @@ const goldenStreams: readonly [string, string, string, AnswerFacts][] = [
 ];
 
 describe.each(goldenStreams)("a stream: %s", (_, path, text, expected) => {
+  it("is read to its end, however often its connection was kept alive after that", () => {
+    expect(plain(stream(path, [text + ": keep-alive\n\n".repeat(40)]).facts)).toEqual(expected);
+  });
+
   it.each([["\n"], ["\r\n"], ["\r"]])("is read at every cut, with line ends %j, comments and keep-alives", (end) => {
     const noisy = `: hello\n\n${text.replaceAll("\n\n", "\n\n: keep-alive\n\n")}`.replaceAll("\n", end);
     const bytes = Buffer.from(noisy);

@@ -174,9 +174,12 @@ export class EventAnswer implements AnswerReader, EventSink {
         continue;
       }
       for (let end = events.length; end > 0; ) {
-        if (looks-- === 0 || (found.tokens !== undefined && found.finish !== undefined)) return found;
+        if (looks === 0 || (found.tokens !== undefined && found.finish !== undefined)) return found;
         const start = eventStart(events, end);
-        fill(found, reading(this.#dialect, parsed(events.subarray(start, end))));
+        const event = parsed(events.subarray(start, end));
+        // A comment keeps the connection alive, and says nothing.
+        if (event.data !== "") looks -= 1;
+        fill(found, reading(this.#dialect, event));
         end = start;
       }
     }
