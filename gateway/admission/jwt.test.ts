@@ -158,6 +158,20 @@ describe("an issuer's keys", () => {
     expect(from.fetches).toBe(2);
   });
 
+  test("are tried in turn for a token that names none of them", async () => {
+    await using from = await issuer();
+    const { verify } = tokens({ sources: [byKeys(from.url)], now: Date.now });
+    const first = await from.token({ sub: "ada" }, "no kid");
+    const ended = await from.token({ sub: "old", exp: 1 }, "no kid");
+    await from.rotate("second");
+    expect(await verify(first)).toMatchObject({ user: "ada" });
+    expect(await verify(await from.token({ sub: "bob" }, "no kid"))).toMatchObject({ user: "bob" });
+    await expect(verify(ended)).rejects.toMatchObject({ message: expect.stringContaining("expired") });
+    await using other = await issuer();
+    await expect(verify(await other.token({}, "no kid"))).rejects.toMatchObject({ kind: "invalid_token" });
+    expect(from.fetches).toBe(1);
+  });
+
   test("that grow old are fetched beside the requests, and a withdrawn one is good no more", async () => {
     await using from = await issuer();
     const time = clock();

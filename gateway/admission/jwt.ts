@@ -1,12 +1,14 @@
 // Signed tokens (JWT, RFC 7519): checks them against the sources that the operator trusts, and says whom they name.
 import { createSecretKey, hash, type KeyObject } from "node:crypto";
 import {
+  type CryptoKey,
   decodeJwt,
   decodeProtectedHeader,
   errors,
   type FlattenedJWSInput,
   type JWSHeaderParameters,
   type JWTPayload,
+  type JWTVerifyOptions,
   jwtVerify,
 } from "jose";
 import type { JwtSource } from "../config/config.ts";
@@ -35,6 +37,9 @@ const maxLength = 8 * 1024;
 /** A token that was good is believed so long without another look, but never past its own end. */
 const believedMillis = 60_000;
 const maxRemembered = 10_000;
+
+/** No issuer has more keys in use at a time, and each costs a check that anyone could cause. */
+const mostCandidates = 10;
 
 interface Checker {
   readonly source: JwtSource;
@@ -130,15 +135,32 @@ async function verified(token: string, { source, key }: Checker, now: number): P
     ...(source.issuer !== undefined && { issuer: source.issuer }),
     ...(source.audience.length > 0 && { audience: [...source.audience] }),
   };
-  const { payload } =
-    key instanceof JwtKeys
-      ? await jwtVerify(
-          token,
-          (header: JWSHeaderParameters, input: FlattenedJWSInput) => key.find(header, input),
-          options,
-        )
-      : await jwtVerify(token, key, options);
-  return payload;
+  if (!(key instanceof JwtKeys)) return (await jwtVerify(token, key, options)).payload;
+  try {
+    const find = (header: JWSHeaderParameters, input: FlattenedJWSInput) => key.find(header, input);
+    return (await jwtVerify(token, find, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    return verifiedByOne(token, error, options);
+  }
+}
+
+/** Of the keys that a token without `kid` can be of, the one that it is of, among the first ten. */
+async function verifiedByOne(
+  token: string,
+  candidates: AsyncIterable<CryptoKey>,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  let left = mostCandidates;
+  for await (const candidate of candidates) {
+    if (left-- === 0) break;
+    try {
+      return (await jwtVerify(token, candidate, options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw new GatewayError("invalid_token");
 }
 
 function identityOf(payload: JWTPayload, { claims, grants }: JwtSource): Identity {

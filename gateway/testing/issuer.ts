@@ -15,8 +15,8 @@ export interface Issuer extends AsyncDisposable {
   answers(how: ((req: IncomingMessage, res: ServerResponse) => void) | undefined): void;
   /** Makes another key, published from now on in place of the ones before where `alone`. */
   rotate(kid: string, alone?: boolean): Promise<void>;
-  /** A token signed by the newest key. */
-  token(claims?: Claims, header?: { readonly kid?: string }): Promise<string>;
+  /** A token signed by the newest key, which it names unless it is to name none. */
+  token(claims?: Claims, header?: { readonly kid?: string } | "no kid"): Promise<string>;
   /** The newest public key. */
   readonly publicKey: JWK;
 }
@@ -52,7 +52,7 @@ export async function issuer(alg: "RS256" | "ES256" = "ES256"): Promise<Issuer> 
     },
     token: (claims = {}, header = {}) =>
       new SignJWT({ iss: "issuer", aud: "tollgate", sub: "ada", exp: soon(), ...claims })
-        .setProtectedHeader({ alg, kid: newest().kid, ...header })
+        .setProtectedHeader({ alg, ...(header !== "no kid" && { kid: newest().kid, ...header }) })
         .sign(newest().privateKey),
     get publicKey() {
       return newest().jwk;
