@@ -270,6 +270,27 @@ describe("models", () => {
     connection.leave();
   });
 
+  test.each<[string, string, string, string, number]>([
+    ["a form", "/realtime/calls", "multipart/form-data; boundary=b", "--b--", 403],
+    ["an offer, as calls were begun at first", "/realtime?model=gpt-4o", "application/sdp", "v=0", 403],
+    ["a secret for a model that nobody names", "/realtime/client_secrets", "application/json", '{"session":{}}', 403],
+    ["a secret for another", "/realtime/client_secrets", "application/json", '{"session":{"model":"llama"}}', 403],
+    ["a secret for its own", "/realtime/client_secrets", "application/json", '{"session":{"model":"gpt-4o"}}', 200],
+    [
+      "one that transcribes",
+      "/realtime/sessions",
+      "application/json",
+      '{"input_audio_transcription":{"model":"gpt-4o"}}',
+      200,
+    ],
+  ])("of a call count for a key of certain models, begun by %s", async (_, path, type, body, status) => {
+    const { stage, keys } = await guarded({ script: [completion, completion] });
+    await using __ = stage;
+    const ask = (key: string) => stage.ask(path, { headers: [bearer(key), ["Content-Type", type]], body });
+    expect((await ask(keys.add("few", { models: ["gpt-*"], grants: ["realtime"] }))).status).toBe(status);
+    expect((await ask(keys.add("all", { grants: ["realtime"] }))).status).toBe(200);
+  });
+
   test("that a tuning job is to begin with count, too", async () => {
     const { stage, keys } = await guarded();
     await using _ = stage;

@@ -12,6 +12,7 @@ import { type Identity, tenantOf } from "./identity.ts";
 import { type Tokens, tokens } from "./jwt.ts";
 import { madeIds } from "./made-ids.ts";
 import { madeItems } from "./made-items.ts";
+import { otherModels } from "./other-models.ts";
 import { type Listed, ownAmong } from "./own-among.ts";
 import { grantFor, permit } from "./permit.ts";
 import { namesTwoModels } from "./two-models.ts";
@@ -138,25 +139,6 @@ export function admission({ config, fleet, keys, ids, now, previous }: Admission
 }
 
 const storeNeedle = Buffer.from('"store"');
-
-/** Models that a request names elsewhere than where it is sent by: to be read, tuned, or spoken with later. */
-function otherModels({ receiver, method, path, json }: Asked): readonly string[] {
-  if (receiver.path === "/v1/models/{id}") return [plain(path.slice("/v1/models/".length))];
-  if (json === undefined || grantFor(receiver, method) === undefined) return [];
-  const body = record(JSON.parse(json.toString("utf8")));
-  return [body.model, record(body.session).model].filter((model) => typeof model === "string");
-}
-
-const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-
-function plain(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
 
 const whole = new Map<Receiver, Receiver>();
 
