@@ -67,3 +67,24 @@ test.skipIf(noRedis() !== undefined)("an end waits for a Redis that stalls no lo
   await owed;
   expect(errors).toEqual([]);
 });
+
+test.skipIf(noRedis() !== undefined)(
+  "what is sent behind a script is done behind it, the first time, too",
+  async () => {
+    await using server = await redisServer();
+    const through = redis({ url: server.url });
+    try {
+      await through.ready(5_000);
+      const count = { text: "return redis.call('INCR', KEYS[1])" };
+      for (const made of [1, 2]) {
+        const [byScript, read] = await Promise.all([through.run(count, ["a"], []), through.call(["GET", "a"])]);
+        expect([byScript, read]).toEqual([made, String(made)]);
+      }
+      // Redis may forget its scripts at any time.
+      await through.call(["SCRIPT", "FLUSH"]);
+      expect(await through.run(count, ["a"], [])).toBe(3);
+    } finally {
+      await through.close();
+    }
+  },
+);

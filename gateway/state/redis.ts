@@ -1,4 +1,5 @@
 // The connection to a Redis that several gateways share: refuses at once while it is away, and comes back by itself.
+import { hash } from "node:crypto";
 import { createClient, RESP_TYPES, type RedisArgument } from "@redis/client";
 import { within } from "../within.ts";
 
@@ -59,7 +60,8 @@ const looks = 4;
 
 export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOptions): Redis {
   const listeners: (() => void)[] = [];
-  const shas = new Map<RedisScript, Promise<string>>();
+  /** Scripts that were sent whole, and what Redis knows them by. */
+  const shas = new Map<RedisScript, string>();
   let client: Client | undefined;
   let open = false;
   let closing = false;
@@ -135,15 +137,6 @@ export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOp
     }
   };
 
-  const shaOf = (script: RedisScript): Promise<string> => {
-    const known = shas.get(script);
-    if (known) return known;
-    const loading = send(["SCRIPT", "LOAD", script.text], false).then(String);
-    shas.set(script, loading);
-    loading.catch(() => shas.delete(script));
-    return loading;
-  };
-
   connect();
 
   return {
@@ -154,10 +147,16 @@ export function redis({ url, failed = () => {}, stalledMillis = 1_000 }: RedisOp
     callBinary: (command) => send(command, true),
     async run(script, keys, args) {
       const tail = [String(keys.length), ...keys, ...args];
+      const sha = shas.get(script);
+      if (sha === undefined) {
+        // Whole at first, and sent at once, so that what is sent behind it is done behind it.
+        shas.set(script, hash("sha1", script.text));
+        return send(["EVAL", script.text, ...tail], false);
+      }
       try {
-        return await send(["EVALSHA", await shaOf(script), ...tail], false);
+        return await send(["EVALSHA", sha, ...tail], false);
       } catch (error) {
-        // Someone flushed the scripts.
+        // Someone flushed the scripts, or it is another Redis.
         if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
         return send(["EVAL", script.text, ...tail], false);
       }
