@@ -44,7 +44,7 @@ function begin(): void {
   }
 }
 
-/** A tick comes when nobody who could go on has anything left to do, and before anything is read. */
+/** What is put off by `nextTick` from here runs when no promise has anything left to do, and before anything is read. */
 function awaitRest(): void {
   process.nextTick(finish);
 }

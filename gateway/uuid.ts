@@ -1,4 +1,4 @@
-// Version 4 UUIDs (RFC 9562 §5.4): as random as the source's own, at a third of the price of Node's.
+// Version 4 UUIDs (RFC 9562 §5.4): as random as the source's own, at less than half the price of Node's.
 import type { FillRandom } from "../instrumentation/index.ts";
 
 /** How many are made of the bytes that are drawn at once. */

@@ -1,12 +1,10 @@
 // Ids of a data folder that come to Redis: once, past none that is known there, and none lost where Redis is away.
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openOrMake } from "../state/database.ts";
-import { type Redis, redis } from "../state/redis.ts";
-import { noRedis, type RedisServer, redisServer } from "../testing/redis.ts";
+import type { Redis } from "../state/redis.ts";
+import { type FolderAndRedis, folderAndRedis } from "../testing/folder-and-redis.ts";
+import { noRedis, type RedisServer } from "../testing/redis.ts";
 import { redisIds } from "./bound-ids-redis.ts";
 import { sqliteIds } from "./bound-ids-sqlite.ts";
 import { copyIds } from "./copy-ids.ts";
@@ -16,6 +14,7 @@ const facts = missing === undefined ? test : test.skip;
 const one = { tenant: "key:one", backend: "a" };
 const two = { tenant: "key:two", backend: "b" };
 
+let stage: FolderAndRedis;
 let server: RedisServer;
 let folder: string;
 let link: Redis;
@@ -31,18 +30,11 @@ const ids = () =>
   });
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "tollgate-ids-"));
+  stage = await folderAndRedis();
+  ({ server, folder, link } = stage);
   told = [];
-  if (missing !== undefined) return;
-  server = await redisServer();
-  link = redis({ url: server.url });
-  await link.ready(5_000);
 });
-afterEach(async () => {
-  await link?.close();
-  await server?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => stage[Symbol.asyncDispose]());
 
 /** A data folder that knows these. */
 function filled(all: readonly string[]): void {

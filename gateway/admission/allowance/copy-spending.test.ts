@@ -1,12 +1,10 @@
 // Spending of a data folder that comes to Redis: what still counts, once, and none lost where Redis is away.
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openOrMake } from "../../state/database.ts";
-import { type Redis, redis } from "../../state/redis.ts";
-import { noRedis, type RedisServer, redisServer } from "../../testing/redis.ts";
+import type { Redis } from "../../state/redis.ts";
+import { type FolderAndRedis, folderAndRedis } from "../../testing/folder-and-redis.ts";
+import { noRedis, type RedisServer } from "../../testing/redis.ts";
 import { copySpending } from "./copy-spending.ts";
 import { periodStart } from "./period.ts";
 import { usedOf } from "./redis-counter.ts";
@@ -31,24 +29,18 @@ const budget = (period: Rule["period"], counted: Rule["counted"] = "money"): Rul
 });
 const rules = [budget("day", "requests"), budget("day"), budget("week"), budget("month"), budget("total")];
 
+let stage: FolderAndRedis;
 let server: RedisServer;
 let folder: string;
 let link: Redis;
 let told: string[];
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "tollgate-spending-"));
+  stage = await folderAndRedis();
+  ({ server, folder, link } = stage);
   told = [];
-  if (missing !== undefined) return;
-  server = await redisServer();
-  link = redis({ url: server.url });
-  await link.ready(5_000);
 });
-afterEach(async () => {
-  await link?.close();
-  await server?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => stage[Symbol.asyncDispose]());
 
 const copied = (from = folder) =>
   copySpending({ folder: from, redis: link, now, uuid: () => "a", warn: (sentence) => void told.push(sentence) });

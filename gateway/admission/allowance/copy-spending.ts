@@ -52,7 +52,7 @@ async function copy({ folder, redis, now, uuid }: CopySpendingOptions): Promise<
       // A rule's id ends with its period.
       const period = String(id).slice(String(id).lastIndexOf(":") + 1);
       if (!isPeriod(period) || now >= periodEnd(period, Number(start))) continue;
-      const counting = { id: String(id), counted: "money", period } as const;
+      const counting = { id: String(id), period };
       keys.push(keyOf(counting, now));
       args.push(String(used), String(ttlOf(counting, now)));
     }

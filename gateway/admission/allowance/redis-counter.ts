@@ -15,12 +15,12 @@ export function sortOf({ period }: Counting): Sort {
   return period === "now" ? "open" : "period";
 }
 
-export function keyOf({ id, period }: Counting, now: number): string {
+export function keyOf({ id, period }: Pick<Counting, "id" | "period">, now: number): string {
   return counterKey(period === "minute" || period === "now" ? id : `${id}:${periodStart(period, now)}`);
 }
 
 /** Milliseconds for which a counter is kept after its last use; 0 for good. */
-export function ttlOf({ period }: Counting, now: number): number {
+export function ttlOf({ period }: Pick<Counting, "period">, now: number): number {
   if (period === "total") return 0;
   if (period === "minute" || period === "now") return openMillis;
   return Math.ceil(periodEnd(period, periodStart(period, now)) - now) + graceMillis;
